@@ -1,0 +1,1 @@
+"""What an agent is: definition, dialects, registry, generation."""

@@ -1,0 +1,1 @@
+"""How an agent runs: events, run (fold), loop, ledger, journal, context."""
