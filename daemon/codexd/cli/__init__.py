@@ -1,0 +1,1 @@
+"""The terminal: the standard library only, until a command needs more."""
