@@ -24,17 +24,17 @@ def models(door: Door) -> int:
 
     offers = anyio.run(ask)
     if door.json:
-        door.give(
-            [
-                {"provider": provider, "models": [], "problem": offer}
-                if isinstance(offer, str)
-                else {"provider": provider, "models": offer, "problem": None}
-                for provider, offer in offers
-            ]
-        )
+        door.give([_offer(provider, offer) for provider, offer in offers])
     else:
         door.show(models_page(offers, door.page))
     return 0
+
+
+def _offer(provider: str, offer: Sequence[ModelEntry] | str) -> dict[str, object]:
+    """One provider of `models --json`."""
+    if isinstance(offer, str):
+        return {"provider": provider, "models": (), "problem": offer}
+    return {"provider": provider, "models": offer, "problem": None}
 
 
 def models_page(offers: Offers, page: Page) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import cast
 
 from codexd.cli.text import Text, sentence
 from codexd.errors import (
@@ -57,7 +58,7 @@ def foreseen(fault: BaseException) -> CodexdError | None:
 def leaves(fault: BaseException) -> Iterator[BaseException]:
     """`fault`, or what a group of faults is made of."""
     if isinstance(fault, BaseExceptionGroup):
-        for part in fault.exceptions:
+        for part in cast("BaseExceptionGroup[BaseException]", fault).exceptions:
             yield from leaves(part)
     else:
         yield fault

@@ -11,7 +11,7 @@ from typing import TextIO
 import anyio
 
 from codexd.cli.columns import cells, clean, cut, pad
-from codexd.cli.page import Page
+from codexd.cli.page import PROSE, Page
 from codexd.cli.render import SIGNS, is_group, money, rows
 from codexd.cli.units import duration, number
 from codexd.runs.view import RunView, Status
@@ -51,14 +51,13 @@ def _shown(run: RunView, depth: int = 0) -> Iterator[tuple[RunView, int]]:
 def _aligned(runs: Sequence[tuple[RunView, int]], page: Page, frame: int) -> list[str]:
     if not runs:
         return []
-    text = page.text
+    # The last column stays free: a character in it makes some terminals wrap.
+    text, room = page.text, min(page.width - 1, PROSE)
     names = ["  " * depth + clean(run.agent) for run, depth in runs]
     spent_width = max(len(number(run.spent)) for run, _ in runs)
     budget_width = max(len(number(run.budget)) for run, _ in runs)
-    tails = [_tail(run, page, spent_width, budget_width, words=page.width >= 60) for run, _ in runs]
+    tails = [_tail(run, page, spent_width, budget_width) for run, _ in runs]
     tail_width = max(map(cells, tails))
-    # The last column stays free: a character in it makes some terminals wrap.
-    room = page.width - 1
     name_width = min(max(map(cells, names)), max(8, room - tail_width - 4))
     doing_width = room - 2 - name_width - 2 - 2 - tail_width
     lines: list[str] = []
@@ -76,15 +75,14 @@ def _aligned(runs: Sequence[tuple[RunView, int]], page: Page, frame: int) -> lis
     return lines
 
 
-def _tail(run: RunView, page: Page, spent: int, budget: int, *, words: bool) -> str:
-    """Tokens, money, time: `7,902 / 20,000 tokens  $0.03   8 s`."""
-    counts = f"{number(run.spent).rjust(spent)} / {number(run.budget).rjust(budget)}"
-    if words:
-        counts = page.text(
-            "tokens", spent=counts.partition(" / ")[0], budget=counts.partition(" / ")[2]
-        )
-    took = duration(run.seconds, page.text, coarse=not run.status.ended)
-    return "  ".join(filter(None, (counts, money(run), took.rjust(5))))
+def _tail(run: RunView, page: Page, spent_width: int, budget_width: int) -> str:
+    """Tokens, money, time: `7,902 / 20,000 tokens  $0.03   8 s`; less where it is narrow."""
+    spent, budget = number(run.spent).rjust(spent_width), number(run.budget).rjust(budget_width)
+    took = duration(run.seconds, page.text, coarse=not run.status.ended).rjust(5)
+    if page.width < 60:
+        return f"{spent} / {budget}  {took}"
+    counts = page.text("tokens", spent=spent, budget=budget)
+    return "  ".join(filter(None, (counts, money(run), took)))
 
 
 def _hidden_row(hidden: Sequence[RunView], page: Page) -> str:

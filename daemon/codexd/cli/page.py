@@ -13,7 +13,7 @@ from codexd.cli.text import Text
 Ink: TypeAlias = Literal["red", "green", "yellow", "dim", "bold"]
 _CODES: Mapping[Ink, int] = {"red": 31, "green": 32, "yellow": 33, "dim": 2, "bold": 1}
 
-PROSE = 100
+PROSE = 86
 """Columns that a line of prose takes at most, however wide the terminal."""
 
 
@@ -35,11 +35,15 @@ class Page:
         return f"\x1b[{_CODES[ink]}m{text}\x1b[0m" if self.color and text else text
 
     def labelled(self, label: str, words: str, *, indent: int) -> list[str]:
-        """`words` wrapped beside a label, its lines beginning at the column `indent`."""
-        lines = wrap(words, max(12, self.prose - indent))
+        """`words` wrapped beside a label, its lines beginning at the column `indent`; below the
+        label where a word would not fit beside it.
+        """
+        room = self.prose - indent
+        if label and any(cells(word) > room for word in words.split()):
+            return [label, *(f"  {line}" for line in wrap(words, self.prose - 2))]
         head = label + " " * max(1, indent - cells(label))
         blank = " " * indent
-        return [(head if i == 0 else blank) + line for i, line in enumerate(lines)]
+        return [(blank if i else head) + line for i, line in enumerate(wrap(words, room))]
 
 
 def page_of(stream: TextIO, text: Text, env: Mapping[str, str]) -> Page:

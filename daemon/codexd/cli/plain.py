@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from enum import Enum
 from pathlib import Path
+from typing import cast
 
 from pydantic import BaseModel
 
@@ -25,11 +26,12 @@ def plain(value: object) -> object:
     if isinstance(value, Enum):
         return plain(value.value)
     if isinstance(value, Mapping):
-        return {str(key): plain(each) for key, each in value.items()}  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
+        mapping = cast("Mapping[object, object]", value)
+        return {str(key): plain(each) for key, each in mapping.items()}
     if isinstance(value, str | int | float | bool | None):
         return value
     if isinstance(value, Sequence | set | frozenset):
-        return [plain(each) for each in value]  # pyright: ignore[reportUnknownVariableType]
+        return [plain(each) for each in cast("Sequence[object]", value)]
     return str(value)
 
 

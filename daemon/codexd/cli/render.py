@@ -29,7 +29,8 @@ SIGNS: dict[Status, tuple[str, Ink]] = {
 }
 _SEVERITY_INK: dict[Severity, Ink] = {Severity.ERROR: "red", Severity.WARNING: "yellow"}
 _MARKS = {"pending": "○", "in_progress": "◐", "completed": "●"}
-_NARROWEST_MESSAGE = 28
+_NARROWEST_MESSAGE, _NARROWEST_TABLE = 28, 72
+"""Columns below which findings, and the table of runs, are stacked instead."""
 
 
 def is_group(run: RunView) -> bool:
@@ -101,7 +102,7 @@ def _parts(run: RunView, runs: Sequence[RunView], page: Page) -> list[str]:
     budget_width = max(len(number(each.budget)) for each in runs)
     spent, budget = number(run.spent).rjust(spent_width), number(run.budget).rjust(budget_width)
     return [
-        f"{SIGNS[run.status][0]} {clean(run.agent or run.goal)}",
+        f"{SIGNS[run.status][0]} {clean(run.agent or 'delegate-parallel')}",
         text(f"status.{run.status}"),
         findings_count(run, page, width=n_width),
         text("tokens", spent=spent, budget=budget),
@@ -222,7 +223,8 @@ def _together(run: RunView, page: Page) -> list[str]:
 
 
 def _totals(run: RunView, page: Page) -> list[str]:
-    return fill([spending(run, page), criteria(run, page)], page.prose, gap=" · ")
+    lines = fill([spending(run, page), criteria(run, page)], page.prose, gap=" · ")
+    return [part for line in lines for part in wrap(line, page.prose)]
 
 
 def spending(run: RunView, page: Page) -> str:
@@ -293,27 +295,30 @@ def runs_table(runs: Sequence[RunView], page: Page, *, now: datetime) -> list[st
     if not runs:
         return [text("runs.none")]
     names = ("run", "status", "agent", "goal", "tokens", "time", "when")
-    head = [text(f"column.{name}") for name in names]
     body = [_run_cells(run, page, now) for run in runs]
-    goal, agent = 3, 2
-    others = table([[*row[:goal], "", *row[goal + 1 :]] for row in [head, *body]], right=(4, 5, 6))
-    # The goal takes what the others leave; where that is nearly nothing it is left out, and names
-    # are shortened.
-    room = page.width - max(map(cells, others)) - 2
-    if room < 8:
-        spare = max(8, max(cells(row[agent]) for row in body) + min(0, room + 2))
-        body = [[*row[:agent], cut(row[agent], spare), "", *row[goal + 1 :]] for row in body]
-        head[goal] = ""
-    else:
-        body = [[*row[:goal], cut(row[goal], room), *row[goal + 1 :]] for row in body]
-    lines = table([head, *body], right=(4, 5, 6))
-    if page.width < 60 and any(cells(line) > page.width for line in lines):
+    if page.width < _NARROWEST_TABLE:
         return [line for row in body for line in _stacked(row, page)]
+    head = [text(f"column.{name}") for name in names]
+    lines = table(_fitted([head, *body], page.width), right=(4, 5, 6))
     return [page.ink("dim", lines[0]), *lines[1:]]
 
 
+def _fitted(rows: Sequence[Sequence[str]], width: int) -> list[list[str]]:
+    """The rows of `runs list` with their agents and goals cut to what the others leave."""
+    agent, goal = 2, 3
+    others = [max(cells(row[i]) for row in rows) for i in range(7) if i not in (agent, goal)]
+    room = width - sum(others) - 2 * 6
+    agents = min(max(cells(row[agent]) for row in rows), max(10, room * 2 // 5))
+    goals = room - agents
+    if goals < 10:
+        agents, goals = room + 2, 0
+    return [
+        [*row[:agent], cut(row[agent], agents), cut(row[goal], goals), *row[4:]] for row in rows
+    ]
+
+
 def _stacked(row: Sequence[str], page: Page) -> list[str]:
-    first, *others = fill(row, page.width - 2)
+    first, *others = fill([cut(each, page.width - 2) for each in row], page.width - 2)
     return [first, *(f"  {line}" for line in others)]
 
 
@@ -367,30 +372,25 @@ def _facts(run: RunView, page: Page) -> list[str]:
     limits = text("tokens", spent=number(run.spent), budget=number(run.budget))
     if run.budget_usd is not None:
         limits += f", {dollars(run.spent_usd or 0)} / {dollars(run.budget_usd)}"
-    facts = [
+    facts: list[tuple[str, str]] = [
         ("show.run", run.id),
         ("show.goal", run.goal),
         ("show.model", run.model),
         ("show.budget", limits),
         ("show.deadline", duration(run.deadline_seconds, text) if run.deadline_seconds else ""),
         ("show.started", run.started_at),
+        *(("note", note) for note in run.notes),
     ]
     shown = [(text(key), clean(words)) for key, words in facts if words]
     indent = max(cells(label) for label, _ in shown) + 2
     lines = [line for label, words in shown for line in page.labelled(label, words, indent=indent)]
-    return [*_why(run, page), *lines, *_notes(run, page)]
+    return [*_why(run, page), *lines]
 
 
 def _why(run: RunView, page: Page) -> Iterator[str]:
     if run.status is not Status.COMPLETED:
         for words in filter(None, (run.reason, run.help)):
             yield from (f"  {line}" for line in wrap(clean(words), page.prose - 2))
-
-
-def _notes(run: RunView, page: Page) -> Iterator[str]:
-    label = page.text("note")
-    for note in run.notes:
-        yield from page.labelled(label, clean(note), indent=cells(label) + 2)
 
 
 def _judgements(run: RunView, page: Page) -> list[str]:

@@ -206,11 +206,12 @@ async def _staged(
     door: Door,
 ) -> RunView:
     """The run that `act` ends with; until then shown, and stopped by Ctrl-C."""
+    ended: list[RunView] = []
     try:
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(stage.show)
             tasks.start_soon(_obey_signals, codexd, stage, asker, door)
-            run = await act()
+            ended.append(await act())
             tasks.cancel_scope.cancel()
     except* Denied as denied:
         # Ctrl-C at the question is a cancel, not the user's "no".
@@ -220,7 +221,7 @@ async def _staged(
     finally:
         if stage.screen is not None:
             stage.screen.erase()
-    return run
+    return ended[0]
 
 
 async def _obey_signals(codexd: Orchestrator, stage: Stage, asker: Asker, door: Door) -> None:
