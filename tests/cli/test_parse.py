@@ -84,8 +84,9 @@ def test_lists_by_commas_go_to_the_agents_in_order() -> None:
 
 
 def test_repeated_flags_hold_goals_with_commas() -> None:
-    one, two = requests("a,a", "--goal", "this, then that", "--goal", "b", *"--budget 5,000".split(),
-                        *"--budget 0".split())  # fmt: skip
+    one, two = requests(
+        "a,a", "--goal", "this, then that", "--goal", "b", "--budget", "5,000", "--budget", "0"
+    )
     assert (one.goal, one.budget) == ("this, then that", 5000)
     assert (two.goal, two.budget) == ("b", 0)
 
