@@ -185,9 +185,11 @@ class ModelServer:
         app.router.add_post("/v1/messages/count_tokens", self._count)
         app.router.add_post("/v1/responses/input_tokens", self._count)
         app.router.add_get("/v1/models", self._list)
-        self._runner = web.AppRunner(app, handler_cancellation=True, access_log=None)
+        self._runner = web.AppRunner(
+            app, handler_cancellation=True, access_log=None, shutdown_timeout=0.1
+        )
         await self._runner.setup()
-        site = web.TCPSite(self._runner, "127.0.0.1", self.port, shutdown_timeout=0.1, backlog=2048)
+        site = web.TCPSite(self._runner, "127.0.0.1", self.port, backlog=2048)
         await site.start()
         self.port = self._runner.addresses[0][1]
         return self
