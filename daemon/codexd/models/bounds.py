@@ -27,7 +27,7 @@ def of_body(body: bytes, request: Request, framing: int) -> int:
     return len(body) + ITEM_FRAMING * len(request.items) + schema + framing
 
 
-def of_growth(request: Request, settled: tuple[int, int], framing: int) -> int:
+def of_growth(request: Request, settled: tuple[int, int]) -> int:
     """The bound where the provider has counted the leading `settled[0]` items as `settled[1]`."""
     n, tokens = settled
     grown = sum(of_item(item) for item in request.items[n:])
@@ -35,7 +35,7 @@ def of_growth(request: Request, settled: tuple[int, int], framing: int) -> int:
     schema = 0
     if request.answer_schema is not None:
         schema = SCHEMA_FRAMING + utf8(_dumped(request.answer_schema))
-    return tokens + grown + schema + framing
+    return tokens + grown + schema + ITEM_FRAMING
 
 
 def of_item(item: Item) -> int:

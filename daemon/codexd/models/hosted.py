@@ -61,10 +61,9 @@ class HostedModel:
 
     def input_bound(self, request: Request, settled: tuple[int, int] | None) -> int:
         """An upper bound of the request's input tokens: never less than the provider counts."""
-        framing = self._wire.framing(request)
         if settled is not None:
-            return bounds.of_growth(request, settled, framing)
-        return bounds.of_body(self._body(request), request, framing)
+            return bounds.of_growth(request, settled)
+        return bounds.of_body(self._body(request), request, self._wire.framing(request))
 
     async def count_input(self, request: Request) -> int | None:
         """The provider's own count; `None` where it has no such endpoint. Raises `ModelFault`."""

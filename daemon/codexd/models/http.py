@@ -101,8 +101,8 @@ class Client:
 
     async def send(self, request: httpx.Request) -> httpx.Response:
         """The response's head, its body unread. Raises any of `BROKEN`."""
-        # Straight to the transport: what httpx's client would add are redirects, cookies,
-        # `.netrc` and 0.3 ms of CPU, and none of these is wanted.
+        # Straight to the transport: what httpx's client would add are redirects, cookies and
+        # CPU, and none of these is wanted.
         return await self._transport.handle_async_request(request)
 
     async def __aenter__(self) -> Self:

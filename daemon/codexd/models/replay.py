@@ -53,7 +53,7 @@ class Replay:
         if recorded and recorded.answer.usage:
             return recorded.answer.usage.input
         if settled is not None:
-            return bounds.of_growth(request, settled, FRAMING)
+            return bounds.of_growth(request, settled)
         return bounds.utf8(_canonical(request)) + FRAMING
 
     async def count_input(self, request: Request) -> int | None:
