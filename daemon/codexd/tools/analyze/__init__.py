@@ -8,8 +8,9 @@ from collections.abc import Iterator
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
+from codexd.tools.arguments import Arguments, Strings
 from codexd.tools.interface import Effect, Tool, ToolContext, ToolOutput
 
 if TYPE_CHECKING:
@@ -29,17 +30,16 @@ Kind = Literal[
 ]
 
 
-class Analyze(BaseModel):
+class Analyze(Arguments):
     """What to look for, and where."""
 
-    model_config = ConfigDict(extra="forbid")
-    kinds: list[Kind] = Field(
+    kinds: tuple[Kind, ...] = Field(
         min_length=1,
         description="lint, security, docstrings: Python; complexity, untested, outline: most "
         "languages; todos: comments; dependencies: manifests, else Python imports",
     )
-    paths: list[str] = Field(
-        default=[], description="workspace-relative files or folders; default: the run's scope"
+    paths: Strings = Field(
+        default=(), description="workspace-relative files or folders; default: the run's scope"
     )
     offset: int = Field(default=0, ge=0, description="`next_offset` of the page before")
     limit: int = Field(default=50, ge=1, le=1000)

@@ -90,7 +90,7 @@ def pyproject(text: str) -> Pairs:
 
 
 def package_json(text: str) -> Pairs:
-    """npm's four tables."""
+    """The four tables of npm."""
     data = json.loads(text)
     keys = ("dependencies", "devDependencies", "peerDependencies", "optionalDependencies")
     return "npm", [(k, str(v)) for key in keys for k, v in table(data, key).items()]
@@ -131,7 +131,7 @@ def split(requirement: str) -> tuple[str, str]:
 
 
 def version_in(value: Any) -> str:
-    """The version of `"1.2"` and of `{version = "1.2", features = […]}`; else where it comes from."""
+    """The version of `"1.2"` and of `{version = "1.2", …}`; else where it comes from."""
     if isinstance(value, str):
         return value
     if isinstance(value, dict):

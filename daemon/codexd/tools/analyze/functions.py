@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from importlib import import_module
+from typing import Any
 
 from codexd.errors import Severity
 from codexd.tools.analyze.code import CodeFile, Weighed, column_of
@@ -40,9 +42,9 @@ class Function:
 
 
 def functions(file: CodeFile) -> list[Function]:
-    """The functions of one file in the order they stand; none where lizard knows no such language."""
-    import lizard  # only here: the import reads every language it knows
-
+    """The functions of one file as they stand; none where lizard does not know the language."""
+    # Only here: the import reads every language that it knows. It has no types.
+    lizard: Any = import_module("lizard")
     if not lizard.get_reader_for(file.path):
         return []
     lines = file.text.splitlines()

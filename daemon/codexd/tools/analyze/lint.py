@@ -6,6 +6,7 @@ import ast
 import re
 import sys
 from collections.abc import Iterable, Iterator, Mapping
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -27,12 +28,12 @@ PICKLES = {"pickle", "cPickle", "_pickle", "dill", "jsonpickle", "cloudpickle"}
 
 def ruff_program() -> str:
     """The path of the ruff that was installed with us. Raises `Unavailable`."""
-    from ruff import find_ruff_bin  # only here: most commands need no ruff
-
     beside = Path(sys.executable).with_name("ruff")
+    if beside.is_file():
+        return str(beside)
     try:
-        return str(beside) if beside.is_file() else find_ruff_bin()
-    except FileNotFoundError as fault:
+        return str(import_module("ruff").find_ruff_bin())
+    except (ImportError, FileNotFoundError) as fault:
         raise Unavailable(
             "ruff, which checks Python, was not found",
             help="install codexd again: ruff comes with it",

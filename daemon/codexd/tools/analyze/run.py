@@ -5,10 +5,10 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import subprocess
+import re
 import sys
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,13 +18,15 @@ import anyio.to_thread
 import codexd
 from codexd.errors import CodexdError, ToolFault
 from codexd.policy.files import read_bytes, walk
+from codexd.tools import process
 from codexd.tools.analyze.dependencies import is_manifest
 from codexd.tools.analyze.lint import RULES, ruff_command
 from codexd.tools.analyze.work import Analysis, Job
 from codexd.tools.interface import ToolContext
+from codexd.tools.process import Head
 
 SECONDS = 120
-"""How long one analysis may take."""
+"""How long ruff, or our own rules, may take."""
 
 LARGEST_FILE = 1_000_000
 """Bytes; a larger one is data or made by a program."""
@@ -50,9 +52,10 @@ FOREIGN = {
 }
 """Folders of code that others wrote or programs made; looked into where a path names them."""
 
-SUFFIXES = frozenset(
-    ".c .cc .cpp .cs .cxx .erl .f90 .gd .go .h .hh .hpp .java .js .jsx .cjs .mjs .kt .kts .lua .m"
-    " .mm .php .pl .pm .py .r .rb .rs .scala .sol .swift .ts .tsx .vue .zig .sh .sql".split()
+SUFFIXES = re.compile(
+    r"\.(c|cc|cpp|cs|cxx|erl|f90|gd|go|h|hh|hpp|java|js|jsx|cjs|mjs|kt|kts|lua|m|mm|php|pl|pm|py|r"
+    r"|rb|rs|scala|sol|swift|ts|tsx|vue|zig|sh|sql)$",
+    re.IGNORECASE,
 )
 """What is code: the languages that lizard reads, and shell."""
 
@@ -67,14 +70,7 @@ async def run(context: ToolContext, kinds: Sequence[str], paths: Sequence[str]) 
     kept = await anyio.to_thread.run_sync(recall, context.cache, key)
     if kept:
         return kept
-    try:
-        with anyio.fail_after(SECONDS):
-            made = await make(context, kinds, chosen)
-    except TimeoutError as fault:
-        raise ToolFault(
-            f"the analysis of {len(chosen)} files took longer than {SECONDS} s",
-            help="name fewer paths",
-        ) from fault
+    made = await make(context, kinds, chosen)
     await anyio.to_thread.run_sync(keep, context.cache, key, made)
     return made
 
@@ -88,9 +84,7 @@ def choose(context: ToolContext, kinds: Sequence[str], paths: Sequence[str]) -> 
             folders = set(path.split("/")[:-1])
             if path.endswith(".min.js") or (folders & FOREIGN) - named:
                 continue
-            if Path(path).suffix.lower() in SUFFIXES or (
-                "dependencies" in kinds and is_manifest(path)
-            ):
+            if SUFFIXES.search(path) or ("dependencies" in kinds and is_manifest(path)):
                 found.add(path)
     return sorted(found)
 
@@ -140,27 +134,20 @@ def keep(cache: Path | None, key: str, made: Analysis) -> None:
 async def make(context: ToolContext, kinds: Sequence[str], chosen: Sequence[str]) -> Analysis:
     """The analysis, made anew."""
     files, notes = await anyio.to_thread.run_sync(read, context, chosen)
-    reports: list[dict[str, Any]] = []
-    names: dict[str, int] = {}
-    if any(kind in RULES for kind in kinds):
-        names = {
-            f"{place}/{path.rpartition('/')[2]}": place
-            for place, (path, _) in enumerate(files)
-            if path.endswith(".py")
-        }
-        reports = await ask_ruff(kinds, {name: files[place][1] for name, place in names.items()})
-    job = Job(kinds=tuple(kinds), files=tuple(files), reports=tuple(reports), names=names)
-    python_path = str(Path(codexd.__file__).parent.parent)
-    done = await anyio.run_process(
-        [sys.executable, "-P", "-s", "-m", "codexd.tools.analyze.work"],
-        input=job.model_dump_json().encode(),
-        env={"PYTHONPATH": python_path, "PYTHONIOENCODING": "utf-8", "PYTHONHASHSEED": "0"},
-        check=False,
-    )
-    if done.returncode:
-        last = done.stderr.decode(errors="replace").strip().rpartition("\n")[2]
-        raise ToolFault(f"the analysis broke off: {last}", help="name fewer paths")
-    return Analysis.model_validate_json(done.stdout).model_copy(update={"notes": tuple(notes)})
+    with tempfile.TemporaryDirectory(prefix="codexd-") as name:
+        names, reports = {}, b"[]"
+        if any(kind in RULES for kind in kinds):
+            names = await anyio.to_thread.run_sync(copy_python, files, Path(name, "code"))
+            if names:
+                reports = await output_of(ruff_command(kinds), Path(name, "code"))
+        job = Job(
+            kinds=tuple(kinds),
+            files=tuple(files),
+            reports=tuple(under_their_names(json.loads(reports), names)),
+            names=names,
+        )
+        made = await output_of(await anyio.to_thread.run_sync(hand_over, job, name), Path(name))
+    return Analysis.model_validate_json(made).model_copy(update={"notes": tuple(notes)})
 
 
 def read(context: ToolContext, chosen: Sequence[str]) -> tuple[list[tuple[str, str]], list[str]]:
@@ -191,33 +178,54 @@ def read(context: ToolContext, chosen: Sequence[str]) -> tuple[list[tuple[str, s
     return files, [f"left out, {why}: {n} files" for n, why in left_out if n]
 
 
-async def ask_ruff(kinds: Sequence[str], texts: Mapping[str, str]) -> list[dict[str, Any]]:
-    """Ruff's reports on copies of these texts; `filename` is made the text's name again.
+def copy_python(files: Sequence[tuple[str, str]], folder: Path) -> dict[str, int]:
+    """Copy the Python files into `folder`; the name of each there, and its place in `files`.
 
     Copies, so that ruff sees what the policy let be read and nothing else: no neighbour, no
     link that was put there meanwhile, no configuration.
     """
-    if not texts:
-        return []
-    with tempfile.TemporaryDirectory(prefix="codexd-") as name:
-        # Real, since ruff reports real paths (on macOS the temporary folder is a link).
-        folder = Path(name).resolve()
-        await anyio.to_thread.run_sync(write_all, folder, texts)
-        done = await anyio.run_process(
-            ruff_command(kinds), cwd=folder, env={}, stdin=subprocess.DEVNULL, check=False
-        )
-    if done.returncode:
-        last = done.stderr.decode(errors="replace").strip().rpartition("\n")[2]
-        raise ToolFault(f"ruff could not check these files: {last}")
-    reports: list[dict[str, Any]] = json.loads(done.stdout)
+    folder.mkdir()
+    names: dict[str, int] = {}
+    for place, (path, text) in enumerate(files):
+        if path.endswith(".py"):
+            # The file's own name stays: rules know `__init__.py` and `conftest.py`.
+            name = f"{place}/{path.rpartition('/')[2]}"
+            names[name] = place
+            (folder / str(place)).mkdir()
+            (folder / name).write_text(text, encoding="utf-8", newline="")
+    return names
+
+
+def under_their_names(
+    reports: Iterable[dict[str, Any]], names: Mapping[str, int]
+) -> Iterator[dict[str, Any]]:
+    """Ruff's reports with `filename` as `copy_python` gave it."""
     for report in reports:
-        report["filename"] = Path(report["filename"]).relative_to(folder).as_posix()
-    return reports
+        name = "/".join(Path(report["filename"]).parts[-2:])
+        if name in names:
+            yield {**report, "filename": name}
 
 
-def write_all(folder: Path, texts: Mapping[str, str]) -> None:
-    """Put each text under its name."""
-    for name, text in texts.items():
-        path = folder / name
-        path.parent.mkdir()
-        path.write_text(text, encoding="utf-8", newline="")
+def hand_over(job: Job, folder: str) -> list[str]:
+    """Put the job where the worker reads it; the argument list that starts the worker."""
+    place = Path(folder, "job.json")
+    place.write_text(job.model_dump_json(), encoding="utf-8")
+    return [sys.executable, "-P", "-s", "-m", "codexd.tools.analyze.work", str(place)]
+
+
+async def output_of(argv: Sequence[str], folder: Path) -> bytes:
+    """What one of our own programs writes. Raises `ToolFault` where it fails or takes too long."""
+    output, errors = bytearray(), Head(4_000)
+
+    def take(chunk: bytes) -> bool:
+        output.extend(chunk)
+        return len(output) < LARGEST_JOB
+
+    env = {"PYTHONPATH": str(Path(codexd.__file__).parent.parent), "PYTHONHASHSEED": "0"}
+    done = await process.run(argv, cwd=folder, env=env, seconds=SECONDS, take=take, errors=errors)
+    if done.timed_out:
+        raise ToolFault(f"the analysis took longer than {SECONDS} s", help="name fewer paths")
+    if done.status or done.enough:
+        last = errors.text.strip().rpartition("\n")[2] or "too much to report"
+        raise ToolFault(f"the analysis broke off: {last}", help="name fewer paths")
+    return bytes(output)

@@ -1,14 +1,15 @@
 """The analysis itself, as a process of its own: `python -m codexd.tools.analyze.work`.
 
 Parsing is pure Python and holds the interpreter's lock; in the process that drives runs and
-answers editors it would make everybody wait. A job comes as JSON on stdin, the result goes as
-JSON to stdout. The process opens no file: what it analyses comes in the job.
+answers editors it would make everybody wait. The one argument is a file with the job as JSON, the
+result goes as JSON to stdout. No other file is opened: what is analysed stands in the job.
 """
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel
@@ -78,5 +79,5 @@ def weighed(job: Job, files: tuple[CodeFile, ...]) -> Iterator[Weighed]:
 
 
 if __name__ == "__main__":
-    job = Job.model_validate_json(sys.stdin.buffer.read())
-    sys.stdout.write(analyse(job).model_dump_json())
+    job = Job.model_validate_json(Path(sys.argv[1]).read_bytes())
+    sys.stdout.buffer.write(analyse(job).model_dump_json().encode())
