@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, cast
 
 from codexd.config.positions import KeyPath, Span, TomlFault, parse_toml_spans
 from codexd.config.workspace import home_of
@@ -76,9 +76,12 @@ def command_line(overrides: Mapping[str, str]) -> Input:
         *parents, last = _keys(key)
         inner = table
         for name in parents:
-            inner = inner.setdefault(name, {})
-            if not isinstance(inner, dict):
+            within: Any = inner.setdefault(name, {})
+            if not isinstance(within, dict):
                 raise BadConfig(f"-c {key}: `{name}` is given a value of its own as well")
+            inner = cast("dict[str, Any]", within)
+        if last in inner:
+            raise BadConfig(f"-c {key}: said twice")
         inner[last] = _value(text)
     return Input(Author.COMMAND_LINE, table)
 
@@ -120,20 +123,21 @@ def codex_home(env: Mapping[str, str]) -> Path:
 
 def _keys(key: str) -> tuple[str, ...]:
     try:
-        table: Any = tomllib.loads(f"{key} = 0")
+        table = tomllib.loads(f"{key} = 0")
     except tomllib.TOMLDecodeError:
-        _no_key(key)
+        raise _no_key(key) from None
     names: list[str] = []
-    while isinstance(table, dict):
-        if len(table) != 1:
-            _no_key(key)
-        [(name, table)] = table.items()
+    while len(table) == 1:
+        [(name, value)] = table.items()
         names.append(name)
-    return tuple(names)
+        if not isinstance(value, dict):
+            return tuple(names)
+        table = cast("dict[str, Any]", value)
+    raise _no_key(key)
 
 
-def _no_key(key: str) -> NoReturn:
-    raise BadConfig(f"-c {key}: no key", help="write -c key=value, as -c default_budget=20000")
+def _no_key(key: str) -> BadConfig:
+    return BadConfig(f"-c {key}: no key", help="write -c key=value, as -c default_budget=20000")
 
 
 def _value(text: str) -> Any:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 from codexd.config.inputs import Author, Input
 from codexd.config.positions import KeyPath
@@ -36,7 +36,9 @@ def _is_text(value: Any) -> bool:
 
 
 def _are_texts(value: Any) -> bool:
-    return isinstance(value, dict) and all(isinstance(text, str) for text in value.values())
+    if not isinstance(value, dict):
+        return False
+    return all(isinstance(text, str) for text in cast("dict[str, Any]", value).values())
 
 
 TEXT = Kind("a text", _is_text)
@@ -97,7 +99,7 @@ _NOT_THE_WORKSPACES = {
 # A command line is pasted more easily than a file is edited.
 _FILE_ONLY = {"sandbox", "may_raise_budget", "policy"}
 
-_NO_EFFECT = {
+_NO_EFFECT: dict[tuple[str, ...], str] = {
     ("mcp_servers",): "MCP servers are not started by this version",
     ("model_providers", "*", "stream_max_retries"): (
         "no effect: an answer that has begun is never asked for a second time"

@@ -133,25 +133,21 @@ def _providers(said: _Said, remarks: list[Diagnostic]) -> dict[str, Provider]:
         stated = {
             str(path[2]): each for path, each in said.items() if path[:2] == ("model_providers", id)
         }
-        fields = {name: each.value for name, each in stated.items()}
         given = next(iter(stated.values())).given
-        source = given.source(("model_providers", id))
-        if id in KNOWN:
-            providers[id] = replace(KNOWN[id], **fields, source=source)
-        elif "base_url" in fields:
-            # Codex's own default for `wire_api`.
-            providers[id] = Provider(
-                **{"id": id, "name": id, "wire_api": "responses", **fields}, source=source
-            )
-        else:
-            remarks.append(
-                given.remark(
-                    ("model_providers", id),
-                    Severity.ERROR,
-                    f"provider `{id}` needs a base_url; it is not used",
-                    code="missing-key",
-                )
-            )
+        # An unknown provider has Codex's own default for `wire_api`.
+        known = KNOWN.get(id) or Provider(id, id, base_url="", wire_api="responses")
+        provider = replace(
+            known,
+            **{name: each.value for name, each in stated.items()},
+            source=given.source(("model_providers", id)),
+        )
+        if provider.base_url:
+            providers[id] = provider
+            continue
+        message = f"provider `{id}` needs a base_url; it is not used"
+        remarks.append(
+            given.remark(("model_providers", id), Severity.ERROR, message, code="missing-key")
+        )
     return providers
 
 
@@ -214,8 +210,8 @@ def _flagged_model(
     for given in inputs:
         if given.path and provider in given.table.get("model_providers", ()):
             raise BadConfig(
-                f"-m {flag}: provider `{provider}` stands in {given.path}, and is not used from there",
-                help="a provider counts in ~/.codex/codexd.toml, with its base_url",
+                f"-m {flag}: `{provider}` stands in {given.path}, and does not count there",
+                help="a provider counts in ~/.codex/codexd.toml",
             )
     near = nearest(provider, providers)
     raise BadConfig(
