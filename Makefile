@@ -13,9 +13,10 @@ ARGS =
 
 all: test
 
+# The source folders stay as they are: byte code goes where the packages are.
 demo:
 	@sh scripts/setup.sh run
-	@.venv/bin/python scripts/demo.py "$(REPO)"
+	@PYTHONPYCACHEPREFIX="$$PWD/.venv/pycache" .venv/bin/python scripts/demo.py "$(REPO)"
 
 test:
 	@sh scripts/setup.sh dev

@@ -50,9 +50,9 @@ def main(repository: str) -> int:
     status = run([str(CODEXD), *command], folder)
     if status == 0:
         codexd, there = spelled(from_=ROOT), shlex.quote(str(place))
-        say("next", f"all of it   {codexd} runs show --last -C {there}")
-        say("", f"your code   {codexd} delegate code-reviewer -C ~/src/yours")
-        say("", f"a model     {codexd} delegate sec-audit -C {there} -m PROVIDER/MODEL")
+        print(f"next     all of it   {codexd} runs show --last -C {there}")
+        print(f"         your code   {codexd} delegate code-reviewer -C ~/src/yours")
+        print(f"         a model     {codexd} delegate sec-audit -C {there} -m PROVIDER/MODEL")
     return status
 
 
@@ -102,9 +102,7 @@ def run(command: Sequence[str], folder: Path) -> int:
     """The exit status. Ctrl-C is the command's own to handle: it gets it from the terminal too."""
     before = signal.signal(signal.SIGINT, _leave_it)
     try:
-        # The source folders stay as they are: byte code goes where the packages are.
-        env = {**os.environ, "PYTHONPYCACHEPREFIX": str(ROOT / ".venv/pycache")}
-        status = subprocess.run(command, cwd=folder, env=env, check=False).returncode
+        status = subprocess.run(command, cwd=folder, check=False).returncode
     except FileNotFoundError:
         stop(f"{CODEXD} is missing", "make clean, then make demo")
     finally:
