@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from codexd.config.settings import Provider
+from codexd.config.provider import Provider
 
 KNOWN: Mapping[str, Provider] = MappingProxyType(
     {
