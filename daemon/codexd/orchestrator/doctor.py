@@ -61,11 +61,11 @@ async def _unused_models(config: Config, env: Mapping[str, str]) -> list[Check]:
         Check(
             "not used",
             ok=True,
-            text=f"{hint.what} is there; it is not used",
-            remedy=f"-m {hint.provider}/MODEL uses it once; `codexd models` lists its models",
+            text=f"{hint.found}; it is not used by itself",
+            remedy=f"-m {hint.provider.id}/MODEL uses it once; `codexd models` lists its models",
         )
         for hint in await key_hints(env)
-        if hint.provider != used
+        if hint.provider.id != used
     ]
 
 

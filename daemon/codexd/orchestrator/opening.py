@@ -98,7 +98,7 @@ class LatestRegistry:
 class Free:
     """The price of what nobody bills."""
 
-    def most(self, n_input: int, n_output: int) -> int:
+    def bound(self, input_tokens: int, output_tokens: int) -> int:
         """Nothing."""
         return 0
 

@@ -16,7 +16,7 @@ import anyio.to_thread
 from codexd.agents.registry import AgentEntry, Registry
 from codexd.config import Config, load
 from codexd.errors import BadRequest, Diagnostic, UnknownRun
-from codexd.models import ModelEntry
+from codexd.models.interface import ModelEntry
 from codexd.orchestrator import consent, creation, doctor, opening
 from codexd.orchestrator.verbs import (
     Ask,

@@ -90,7 +90,7 @@ def _model(run: Run, seat: Seat, host: Host) -> list[Body]:
         return _does_not_fit(run, seat, opened, request, needed=bound + min(want, LEAST_OUTPUT))
     if not host.take_slot(seat):
         return []
-    money = opened.price.most(bound, cap) if seat.money and opened.price else 0
+    money = opened.price.bound(bound, cap) if seat.money and opened.price else 0
     hold = ledger.reserve(seat.account, bound + cap)
     money_hold = ledger.reserve(seat.money, money) if seat.money else None
     if hold is None or (seat.money and money_hold is None):
@@ -131,8 +131,8 @@ def _room(seat: Seat, opened: Opened, bound: int) -> int:
     """The output that budget and money leave room for, after `bound` tokens of input."""
     room = seat.account.room - bound
     if seat.money is not None and opened.price is not None:
-        money = seat.money.room - opened.price.most(bound, 0)
-        per_1000 = max(1, opened.price.most(0, 1000))
+        money = seat.money.room - opened.price.bound(bound, 0)
+        per_1000 = max(1, opened.price.bound(0, 1000))
         room = min(room, money * 1000 // per_1000 - 1)
     return room
 

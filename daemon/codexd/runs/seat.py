@@ -22,7 +22,7 @@ from codexd.tools import FileChange, Tool, ToolContext
 class Price(Protocol):
     """What a model's tokens cost, in micro-dollars."""
 
-    def most(self, n_input: int, n_output: int) -> int:
+    def bound(self, input_tokens: int, output_tokens: int) -> int:
         """An upper bound: every token at its dearest price."""
         ...
 
