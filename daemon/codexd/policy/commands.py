@@ -25,19 +25,19 @@ def may_exec(policy: Policy, argv: Sequence[str]) -> Decision:
     `*` and `full` cover nothing as long as no sandbox is in force.
     """
     unheld = [
-        f"{grant.value} ({grant.source})"
+        f"`{grant.value}` ({grant.source})"
         for layer in policy
         for grant in grants_of(layer, "exec") or ()
         if grant.value in _UNHELD
     ]
-    note = "no sandbox is in force, so that this covers nothing: " + ", ".join(unheld)
+    note = f"{', '.join(unheld)} needs a sandbox, and none is in force" if unheld else ""
     return decide(
         policy,
         "exec",
         f"to run `{shown(argv)}`",
         lambda grant: covers(grant, argv),
         add=shown(argv[:1]),
-        note=note if unheld else "",
+        note=note,
     )
 
 
