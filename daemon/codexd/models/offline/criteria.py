@@ -26,7 +26,7 @@ def judged(brief: Brief, kinds: Sequence[str], seen: Seen) -> list[Mapping[str, 
 def judge(criterion: str, kinds: Sequence[str], seen: Seen) -> Judgement:
     """One criterion: judged where its whole sentence is one that rules know how to check."""
     if not seen.n_pages:
-        return "not_judged", "nothing was analysed"
+        return "not_judged", "no analysis is at hand"
     for pattern, check in CHECKS:
         if re.fullmatch(pattern, criterion.strip().rstrip("."), re.IGNORECASE):
             return check(kinds, seen)
@@ -36,6 +36,8 @@ def judge(criterion: str, kinds: Sequence[str], seen: Seen) -> Judgement:
 def located(kinds: Sequence[str], seen: Seen) -> Judgement:
     """Whether all that was reported has a place."""
     found = seen.reported_findings or seen.findings
+    if not found:
+        return "met", f"no findings in {counted(seen.files, 'file')}"
     n_placed = sum(1 for one in found if one.get("path") and one.get("line"))
     verdict = "met" if n_placed == len(found) else "not_met"
     return verdict, f"{n_placed} of {counted(len(found), 'finding')}"

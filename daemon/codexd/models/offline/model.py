@@ -129,7 +129,8 @@ def next_calls(
     request: Request, tools: Mapping[str, ToolSchema], kinds: Sequence[str], seen: Seen
 ) -> Iterator[list[Call]]:
     """What to ask for next, longest first; nothing where all is done and the end is due."""
-    page = None if request.lightweight and seen.n_pages else next_page(request, kinds, seen)
+    begun = any(isinstance(item, Answer) for item in request.items)
+    page = None if request.lightweight and begun else next_page(request, kinds, seen)
     ahead = [page] if page else []
     room = MOST["findings"] - len(seen.reported_findings)
     unreported = seen.unreported[: max(room, 0)] if "report_finding" in tools else []
@@ -226,6 +227,9 @@ def summary_of(
 ) -> str:
     """What was found and what was left, in sentences for people."""
     by = f"by rules ({', '.join(kinds)})"
+    if not seen.n_pages:
+        told = counted(len(seen.reported), "finding")
+        return f"Partial, to stay within the budget: {told} reported {by}."
     if not seen.files:
         return f"Nothing was analysed {by}: there is no file that they read in the scope."
     shown = [
@@ -238,21 +242,29 @@ def summary_of(
     sentences = [f"{', '.join([found, *lists])} in {counted(seen.files, 'file')}, {by}."]
     n_reported = len(seen.reported_findings) if "report_finding" in tools else len(seen.findings)
     if n_reported < seen.n_findings:
-        n_left = seen.n_findings - n_reported
-        why = "partial, to stay within the budget" if request.lightweight else "worst first"
-        sentences.append(f"{n_reported} reported, {n_left} left ({why}).")
+        why = "partial, to stay within the budget" if request.lightweight else "the worst first"
+        sentences.append(f"{n_reported} reported, {seen.n_findings - n_reported} left ({why}).")
     elif request.lightweight:
-        sentences.append("Partial, to stay within the budget: no report was written.")
+        sentences.append("Partial, to stay within the budget.")
     if "untested" in kinds:
         sentences.append("Writing the tests needs a language model.")
-    sentences += [f"{path} was not written: {why}." for path, why in seen.written.items() if why]
-    if not request.lightweight:
-        sentences += [
-            f"{one} was not written: rules write reports only (.md, .json)."
-            for one in request.brief.artifacts
-            if artifact_path(one, request.brief.agent) is None
-        ]
+    sentences += missing_artifacts(request, tools, seen)
     return " ".join([*sentences, *(f"{note[:1].upper()}{note[1:]}." for note in seen.notes)])
+
+
+def missing_artifacts(
+    request: Request, tools: Mapping[str, ToolSchema], seen: Seen
+) -> Iterator[str]:
+    """A sentence for each declared artifact that was not written."""
+    for declared in request.brief.artifacts:
+        path = artifact_path(declared, request.brief.agent)
+        if path is None:
+            yield f"{declared} was not written: rules write reports only (.md, .json)."
+        elif seen.written.get(path):
+            yield f"{path} was not written: {seen.written[path].rstrip('.')}."
+        elif path not in seen.written:
+            why = "the budget has no room" if "write_file" in tools else "no tool to write with"
+            yield f"{path} was not written: {why}."
 
 
 TOLD = {"outline": "public names", "dependencies": "dependencies"}

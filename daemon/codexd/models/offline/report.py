@@ -65,7 +65,7 @@ def markdown_report(
     lines = [
         f"# {title[:1].upper()}{title[1:]}",
         "",
-        f"{one_line(brief.goal)}",
+        one_line(brief.goal),
         "",
         f"By `{brief.agent}`, {rules}. {counted(seen.files, 'file')} of {scope}.",
         "",
@@ -75,14 +75,25 @@ def markdown_report(
     left = seen.n_findings - len(findings)
     if left > 0:
         lines += [f"The worst {len(findings)} are below; {left} more were found.", ""]
-    by_file: dict[str, list[JsonObject]] = {}
-    for one in findings:
-        by_file.setdefault(str(one["path"]), []).append(one)
-    for file, ones in by_file.items():
-        lines += [f"## {file}", "", *file_section(ones)]
-    for name, listed in seen.lists.items():
-        lines += [f"## {TITLES.get(name, name)}", "", *list_section(name, listed, seen)]
+    lists = [
+        line
+        for name, listed in seen.lists.items()
+        for line in (f"## {TITLES.get(name, name)}", "", *list_section(name, listed, seen))
+    ]
+    found = by_file(findings)
+    # An outline is what was wanted of its agent; dependencies only stand beside the findings.
+    lines += [*lists, *found] if "outline" in kinds else [*found, *lists]
     return "\n".join(lines).rstrip() + "\n"
+
+
+def by_file(findings: Sequence[JsonObject]) -> list[str]:
+    """A section a file, the file with the worst finding first."""
+    files: dict[str, list[JsonObject]] = {}
+    for one in findings:
+        files.setdefault(str(one["path"]), []).append(one)
+    return [
+        line for file, ones in files.items() for line in (f"## {file}", "", *file_section(ones))
+    ]
 
 
 def summary_table(seen: Seen) -> list[str]:

@@ -24,7 +24,7 @@ RULES = (
         r"|レビュー|品質|バグ|静的解析",
     ),
     Rule(
-        ("security",),
+        ("security", "dependencies"),
         r"\bsec(?:urity|ure|-)|\baudit|\bvulnerab|\bcves?\b|\binjection|\bhardening"
         r"|セキュリティ|監査|脆弱|CVE",
     ),
