@@ -59,7 +59,7 @@ class Call:
     arguments: str = "{}"
     """JSON text; sent as it stands, valid or not."""
     id: str = ""
-    """Empty: made from its place (`call_0`)."""
+    """Empty: made from the turn and its place (`call_0_1`), so no two are equal."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,9 +185,11 @@ class ModelServer:
         app.router.add_post("/v1/messages/count_tokens", self._count)
         app.router.add_post("/v1/responses/input_tokens", self._count)
         app.router.add_get("/v1/models", self._list)
-        self._runner = web.AppRunner(app, handler_cancellation=True, access_log=None)
+        self._runner = web.AppRunner(
+            app, handler_cancellation=True, access_log=None, shutdown_timeout=0.1
+        )
         await self._runner.setup()
-        site = web.TCPSite(self._runner, "127.0.0.1", self.port, shutdown_timeout=0.1, backlog=2048)
+        site = web.TCPSite(self._runner, "127.0.0.1", self.port, backlog=2048)
         await site.start()
         self.port = self._runner.addresses[0][1]
         return self
@@ -288,6 +290,9 @@ async def _received(request: web.Request) -> Received:
 
 def _said(scripted: Scripted, received: Received) -> tuple[Scripted, Used | None]:
     """What is really said, cut at the cap that was asked for, and its usage."""
+    turn = turns(received.body)
+    calls = [replace(c, id=c.id or f"call_{turn}_{i}") for i, c in enumerate(scripted.calls)]
+    scripted = replace(scripted, calls=tuple(calls))
     cap = next(
         (
             received.body[key]
@@ -441,7 +446,7 @@ def _responses_call(
         "type": "function_call",
         "status": "in_progress",
         "arguments": "",
-        "call_id": call.id or f"call_{i}",
+        "call_id": call.id,
         "name": call.name,
     }
     emit("response.output_item.added", output_index=index, item=item)
@@ -488,7 +493,7 @@ def chat_events(said: Scripted, used: Used | None, body: Json) -> list[bytes]:
     chunks += [chunk({"refusal": piece}) for piece in _pieces(said.refusal, said.piece)]
     chunks += [chunk({"content": piece}) for piece in _pieces(said.text, said.piece)]
     for i, call in enumerate(said.calls):
-        begun: Json = {"index": i, "id": call.id or f"call_{i}", "type": "function"}
+        begun: Json = {"index": i, "id": call.id, "type": "function"}
         begun["function"] = {"name": call.name, "arguments": ""}
         chunks.append(chunk({"tool_calls": [begun]}))
         chunks += [
@@ -562,11 +567,11 @@ def _blocks(said: Scripted) -> list[Json]:
     blocks = [*said.opaque]
     if text:
         blocks.append({"type": "text", "text": text})
-    for i, call in enumerate(said.calls):
+    for call in said.calls:
         blocks.append(
             {
                 "type": "tool_use",
-                "id": call.id or f"toolu_{i}",
+                "id": call.id,
                 "name": call.name,
                 "input": call.arguments,
             }

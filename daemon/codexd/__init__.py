@@ -3,10 +3,8 @@
 Importing this package is free: the command's fast paths (`--version`) go through it.
 """
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
-
+# Type checkers take this for `typing.TYPE_CHECKING`, whose import alone costs milliseconds.
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from codexd.orchestrator import Orchestrator as Orchestrator
 

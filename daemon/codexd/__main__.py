@@ -1,0 +1,7 @@
+"""`python -m codexd` is `codexd`."""
+
+import sys
+
+from codexd.cli import main
+
+sys.exit(main())

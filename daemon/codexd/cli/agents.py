@@ -1,0 +1,241 @@
+"""The verbs about agents: `agents list`, `show`, `validate`, `export`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import anyio
+
+from codexd.agents.definition import AgentDefinition
+from codexd.agents.registry import AgentEntry
+from codexd.cli.columns import cells, clean, cut, table
+from codexd.cli.door import Door
+from codexd.cli.page import Page
+from codexd.cli.units import duration, number
+from codexd.config import Config
+from codexd.errors import Diagnostic, Severity, Source
+from codexd.policy import Grant, Layer
+
+
+def list_(door: Door) -> int:
+    """`codexd agents list`."""
+    if door.asked.has("--names"):
+        door.show(_names(door))
+        return 0
+
+    async def ask() -> tuple[tuple[AgentEntry, ...], Config]:
+        async with door.open() as codexd:
+            return codexd.agents(), codexd.config
+
+    entries, config = anyio.run(ask)
+    if door.json:
+        door.give([listed(entry, config) for entry in entries])
+    else:
+        door.show(agents_table(entries, config, door.page))
+    return 0
+
+
+def _names(door: Door) -> list[str]:
+    """The names that can be delegated to: what completion asks for at each Tab.
+
+    It reads the registry alone, since nothing of a run is needed and a person waits.
+    """
+    from codexd.agents.registry import load
+    from codexd.config.workspace import find_workspace
+
+    home = Path(door.env.get("HOME", "~")).expanduser()
+    registry = load(find_workspace(door.folder, home=home).root, home=home)
+    served = [entry for entry in registry.entries if entry.definition and not entry.shadowed_by]
+    return [entry.definition.slug for entry in served if entry.definition]
+
+
+def listed(entry: AgentEntry, config: Config) -> dict[str, object]:
+    """One agent of `agents list --json`."""
+    definition = entry.definition
+    return {
+        "name": definition.name if definition else None,
+        "slug": definition.slug if definition else None,
+        "origin": entry.origin,
+        "path": entry.path,
+        "description": definition.description if definition else "",
+        "goal": definition.goal if definition else "",
+        "budget": budget_of(definition, config) if definition else None,
+        "shadowed_by": entry.shadowed_by,
+        "problems": entry.diagnostics,
+    }
+
+
+def budget_of(definition: AgentDefinition, config: Config) -> int:
+    """The tokens that a run of it may spend where nothing else is said."""
+    limit = definition.max_tokens
+    return config.default_budget if limit is None else limit
+
+
+def agents_table(entries: Sequence[AgentEntry], config: Config, page: Page) -> list[str]:
+    """A row an agent: name, where it is from, its budget, what it is for or what is wrong."""
+    text = page.text
+    if not entries:
+        return [text("agents.none")]
+    head = [
+        text("column.agent"),
+        text("column.origin"),
+        text("column.budget"),
+        text("column.about"),
+    ]
+    body = [_row(entry, config, page) for entry in entries]
+    left = table([[*row[:3], "|"] for row in [head, *body]], right=(2,))
+    room = page.width - max(cells(line) - 1 for line in left)
+    if room < 12:
+        return [
+            line
+            for row in body
+            for line in (f"{row[0]}  {row[1]}", f"  {cut(row[3], page.width - 2)}")
+        ]
+    lines = table([[*row[:3], cut(row[3], room)] for row in [head, *body]], right=(2,))
+    lines[0] = page.ink("dim", lines[0])
+    if any(entry.diagnostics for entry in entries):
+        lines += ["", text("agents.validate-hint")]
+    return lines
+
+
+def _row(entry: AgentEntry, config: Config, page: Page) -> list[str]:
+    text, definition = page.text, entry.definition
+    about = (definition.description or definition.goal) if definition else ""
+    marks: list[str] = []
+    if entry.diagnostics:
+        marks.append(text.count("agents.problems", len(entry.diagnostics)))
+    if entry.shadowed_by is not None:
+        marks.append(text("agents.shadowed", path=entry.shadowed_by))
+    return [
+        clean(definition.slug if definition else entry.path.stem),
+        entry.origin,
+        number(budget_of(definition, config)) if definition else "",
+        clean("; ".join(filter(None, [*marks, about]))),
+    ]
+
+
+# --- one agent -------------------------------------------------------------------------------
+
+
+def show(door: Door) -> int:
+    """`codexd agents show NAME`."""
+    name = door.asked.one("NAME") or ""
+
+    async def ask() -> tuple[AgentDefinition, tuple[AgentEntry, ...], Config]:
+        async with door.open() as codexd:
+            return codexd.registry.find(name), codexd.agents(), codexd.config
+
+    definition, entries, config = anyio.run(ask)
+    entry = next((each for each in entries if each.definition == definition), None)
+    if door.json:
+        door.give({"agent": definition, "problems": entry.diagnostics if entry else ()})
+    else:
+        door.show(agent_page(definition, entry.diagnostics if entry else (), config, door.page))
+    return 0
+
+
+def agent_page(
+    definition: AgentDefinition,
+    problems: Sequence[Diagnostic],
+    config: Config,
+    page: Page,
+) -> list[str]:
+    """What an agent is, may do and may spend, each limit with the line that sets it."""
+    text = page.text
+    root = config.workspace.root
+    limit = definition.max_tokens
+    budget = (
+        text("agent.default", n=number(config.default_budget))
+        if limit is None
+        else text("agent.tokens", n=number(limit)) + _at(definition.max_tokens_source, root)
+    )
+    deadline = definition.timeout_seconds
+    facts: list[tuple[str, list[str]]] = [
+        ("agent.file", [f"{_short(definition.source, root)} ({definition.dialect})"]),
+        ("agent.about", [definition.description]),
+        ("agent.goal", [definition.goal]),
+        ("agent.model", [definition.model or ""]),
+        ("agent.tools", [", ".join(definition.tools + definition.mcp_tools)]),
+        *_grants(definition.policy, root, page),
+        ("agent.budget", [budget]),
+        ("agent.deadline", [duration(deadline, text) if deadline else ""]),
+        ("agent.retention", [text(f"retention.{definition.retention}")]),
+        ("agent.artifacts", [", ".join(definition.artifacts)]),
+        ("agent.criteria", list(definition.success_criteria)),
+    ]
+    indent = max(cells(text(key)) for key, _ in facts) + 2
+    lines = [page.ink("bold", clean(definition.name))]
+    for key, values in facts:
+        label = text(key)
+        for value in filter(None, values):
+            lines += page.labelled(label, clean(value), indent=indent)
+            label = ""
+    return [*lines, *(clean(line) for line in diagnostics_lines(problems, Path.cwd()))]
+
+
+def _grants(layer: Layer, root: Path, page: Page) -> list[tuple[str, list[str]]]:
+    """What the definition grants, a line a grant with its place; `nothing` where it is empty."""
+    fields = (
+        ("agent.read", layer.read),
+        ("agent.write", layer.write),
+        ("agent.exec", layer.exec),
+        ("agent.net", layer.net),
+    )
+    nothing = [page.text("agent.nothing")]
+    return [
+        (key, nothing if not grants else [_grant(grant, root) for grant in grants])
+        for key, grants in fields
+        if grants is not None
+    ]
+
+
+def _grant(grant: Grant, root: Path) -> str:
+    return f"{grant.value}{_at(grant.source, root)}"
+
+
+def _at(source: Source | None, root: Path) -> str:
+    return f"  ({_short(source, root)})" if source else ""
+
+
+def _short(source: Source, root: Path) -> str:
+    """The place as seen from the workspace."""
+    return str(source).removeprefix(f"{root}/")
+
+
+# --- files -----------------------------------------------------------------------------------
+
+
+def validate(door: Door) -> int:
+    """`codexd agents validate [PATH…]`: 1 where a file has an error."""
+    paths = [Path(path) for path in door.asked.all("PATH")]
+
+    async def ask() -> tuple[int, list[Diagnostic]]:
+        async with door.open() as codexd:
+            entries = codexd.agents()
+            wanted = {path.resolve() for path in paths}
+            chosen = [each for each in entries if not paths or each.path.resolve() in wanted]
+            found = [diagnostic for entry in chosen for diagnostic in entry.diagnostics]
+            if not paths:
+                found += codexd.registry.diagnostics
+            return len(chosen), found
+
+    n_files, found = anyio.run(ask)
+    if door.json:
+        door.give(found)
+    elif found:
+        door.show([clean(line) for line in diagnostics_lines(found, Path.cwd())])
+    else:
+        door.show([door.text.count("agents.valid", n_files)])
+    return 1 if any(each.severity is Severity.ERROR for each in found) else 0
+
+
+def diagnostics_lines(found: Sequence[Diagnostic], here: Path) -> list[str]:
+    """`file:line:column: severity: message`, as editors and compilers write them."""
+    ordered = sorted(found, key=lambda each: (str(each.path), each.line, each.column))
+    return [str(each).removeprefix(f"{here}/") for each in ordered]
+
+
+def export(door: Door) -> int:
+    """`codexd agents export NAME --format yaml|toml`."""
+    raise NotImplementedError

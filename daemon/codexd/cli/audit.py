@@ -1,0 +1,137 @@
+"""The verbs about the journal: `audit show`, `audit export`, `audit verify`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator, Mapping
+from typing import Any
+
+import anyio
+
+from codexd.cli.columns import clean, cut
+from codexd.cli.door import Door
+from codexd.cli.page import Page
+from codexd.orchestrator import Orchestrator
+
+Record = Mapping[str, Any]
+
+_FIRST = ("timestamp", "at", "time", "start_time")
+_LEFT_OUT = {"event_type", "agent_name", "run", "run_id", "seq", "end_time", *_FIRST}
+
+
+def show(door: Door) -> int:
+    """`codexd audit show`."""
+    anyio.run(_show, door)
+    return 0
+
+
+def export(door: Door) -> int:
+    """`codexd audit export --format json|jsonl|yaml`."""
+    anyio.run(_export, door)
+    return 0
+
+
+def verify(door: Door) -> int:
+    """`codexd audit verify`: 1 where the chain is broken."""
+
+    async def ask() -> Record:
+        async with door.open() as codexd:
+            return await codexd.verify()
+
+    report = anyio.run(ask)
+    if door.json:
+        door.give(report)
+    else:
+        door.show(verified(report, door.page))
+    return 0 if report["ok"] else 1
+
+
+def verified(report: Record, page: Page) -> list[str]:
+    """What `audit verify` says."""
+    key = "audit.whole" if report["ok"] else "audit.broken"
+    head = page.text(key, events=report["events"], runs=report["runs"])
+    faults = [
+        "  " + page.text("audit.fault", seq=fault["seq"], what=clean(str(fault["what"])))
+        for fault in report["faults"]
+    ]
+    return [page.ink("green" if report["ok"] else "red", head), *faults]
+
+
+def _records(codexd: Orchestrator, door: Door) -> AsyncIterator[Record]:
+    asked = door.asked
+    return codexd.audit(
+        run=asked.one("--run"),
+        agent=asked.one("--agent"),
+        since=asked.one("--since"),
+        follow=asked.has("--follow"),
+    )
+
+
+async def _show(door: Door) -> None:
+    follow, page, n = door.asked.has("--follow"), door.page, 0
+    kept: list[Record] = []
+    async with door.open() as codexd:
+        async for record in _records(codexd, door):
+            n += 1
+            if not door.json:
+                door.show([line_of(record, page)])
+            elif follow:
+                # A document that never ends cannot be one: a line a record, as in `jsonl`.
+                door.show([json.dumps(record, ensure_ascii=False, default=str)])
+            else:
+                kept.append(record)
+    if door.json and not follow:
+        door.give(kept)
+    elif not n and not door.json:
+        door.show([page.text("audit.none")])
+
+
+def line_of(record: Record, page: Page) -> str:
+    """One record on one line: when, what kind, whose, and what it says."""
+    at = next((str(record[key]) for key in _FIRST if record.get(key)), "")
+    told = [
+        f"{key}={_value(value)}"
+        for key, value in record.items()
+        if key not in _LEFT_OUT and value not in (None, "", [], {})
+    ]
+    run = str(record.get("run") or record.get("run_id") or "")[:8]
+    head = f"{at}  {run}  {record.get('event_type', ''):<15}  {record.get('agent_name') or ''}"
+    line = clean(f"{head}  {' '.join(told)}")
+    # A pipe gets the whole line; a terminal what fits.
+    return cut(line, page.width) if page.color else line
+
+
+def _value(value: object) -> str:
+    if isinstance(value, str):
+        return value if value and " " not in value else json.dumps(value, ensure_ascii=False)
+    return json.dumps(value, ensure_ascii=False, default=str)
+
+
+async def _export(door: Door) -> None:
+    """Write the records as they come: a long log is never held whole."""
+    kind = door.asked.one("--format") or "json"
+    n = 0
+    async with door.open() as codexd:
+        async for record in _records(codexd, door):
+            if kind == "json":
+                dumped = json.dumps(record, ensure_ascii=False, default=str)
+                door.out.write(("[\n" if n == 0 else ",\n") + dumped)
+            elif kind == "jsonl":
+                door.out.write(json.dumps(record, ensure_ascii=False, default=str) + "\n")
+            else:
+                door.out.write(_yaml(record))
+            n += 1
+    if kind == "json":
+        door.out.write("\n]\n" if n else "[]\n")
+    elif kind == "yaml" and not n:
+        door.out.write("[]\n")
+    door.out.flush()
+
+
+def _yaml(record: Record) -> str:
+    """`record` as an item of a YAML list."""
+    import yaml
+
+    return yaml.safe_dump(
+        [json.loads(json.dumps(record, default=str))], allow_unicode=True, sort_keys=False
+    )

@@ -1,0 +1,294 @@
+"""The verbs that run agents: `delegate`, `delegate-parallel`, `agent-create`."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from functools import partial
+from itertools import zip_longest
+from pathlib import Path
+from typing import TypeVar
+
+import anyio
+
+from codexd.cli.asking import Asker
+from codexd.cli.columns import clean
+from codexd.cli.door import Door
+from codexd.cli.exits import exit_status
+from codexd.cli.faults import FAILED, Misuse, lines_of
+from codexd.cli.live import Stage
+from codexd.cli.parse import Asked
+from codexd.cli.plain import check_writable, document, write_whole
+from codexd.cli.render import result
+from codexd.cli.units import length, read_dollars, read_seconds, read_tokens
+from codexd.errors import Denied, Severity, Unavailable
+from codexd.orchestrator import (
+    CreateAgent,
+    CreatedAgent,
+    Delegate,
+    DelegateParallel,
+    Notice,
+    Orchestrator,
+)
+from codexd.runs.view import RunView
+
+T = TypeVar("T")
+Act = Callable[[Orchestrator, Stage], Awaitable[RunView]]
+
+
+def delegate(door: Door) -> int:
+    """`codexd delegate AGENT`."""
+    asked = door.asked
+    request = Delegate(
+        agent=asked.one("AGENT") or "",
+        goal=asked.one("--goal"),
+        scope=asked.all("--scope"),
+        budget=_read(asked, "--budget", read_tokens),
+        budget_usd=_read(asked, "--budget-usd", read_dollars),
+        deadline_seconds=_read(asked, "--deadline", read_seconds),
+    )
+
+    async def act(codexd: Orchestrator, stage: Stage) -> RunView:
+        return await codexd.delegate(_placed(request, door, codexd))
+
+    return anyio.run(_drive, door, act)
+
+
+def delegate_parallel(door: Door) -> int:
+    """`codexd delegate-parallel A,B,C`."""
+    asked = door.asked
+    requests = parallel_requests(asked)
+    total = _read(asked, "--total-budget", read_tokens)
+    deadline = _read(asked, "--deadline", read_seconds)
+
+    async def act(codexd: Orchestrator, stage: Stage) -> RunView:
+        runs = tuple(_placed(request, door, codexd) for request in requests)
+        request = DelegateParallel(runs=runs, total_budget=total, deadline_seconds=deadline)
+        return await codexd.delegate_parallel(request)
+
+    return anyio.run(_drive, door, act)
+
+
+def agent_create(door: Door) -> int:
+    """`codexd agent-create PROMPT`."""
+    asked = door.asked
+    request = CreateAgent(
+        prompt=asked.one("PROMPT") or "",
+        goal=asked.one("--goal"),
+        budget=_read(asked, "--budget", read_tokens),
+        budget_usd=_read(asked, "--budget-usd", read_dollars),
+        save=asked.has("--save"),
+    )
+
+    async def act(codexd: Orchestrator, stage: Stage) -> RunView:
+        return await codexd.create_agent(request, partial(_show_created, door, stage))
+
+    return anyio.run(_drive, door, act)
+
+
+# --- requests --------------------------------------------------------------------------------
+
+
+def parallel_requests(asked: Asked) -> tuple[Delegate, ...]:
+    """A request an agent, in the order asked. Raises `Misuse` where counts do not match."""
+    agents = [name.strip() for name in (asked.one("A,B,C") or "").split(",")]
+    if not all(agents):
+        raise Misuse("empty-agent", value=asked.one("A,B,C"))
+    usd = _read(asked, "--budget-usd", read_dollars)
+    goals = _each(asked, "--goals", "--goal", len(agents))
+    scopes = _each(asked, "--scopes", "--scope", len(agents))
+    name, budgets = ("--budgets", "_") if asked.has("--budgets") else ("--budget", "_,")
+    counts = [
+        read_tokens(name, each, separators=budgets) if each else None
+        for each in _each(asked, "--budgets", "--budget", len(agents))
+    ]
+    return tuple(
+        Delegate(
+            agent=agent,
+            goal=goal or None,
+            scope=(scope,) if scope else (),
+            budget=budget,
+            # Each run's share of a sum of money that is meant for all of them.
+            budget_usd=None if usd is None else usd / len(agents),
+        )
+        for agent, goal, scope, budget in zip_longest(agents, goals, scopes, counts)
+    )
+
+
+def _each(asked: Asked, listed: str, repeated: str, n_agents: int) -> list[str]:
+    """One value an agent, from a list by commas or from a repeated flag; none, or all."""
+    if asked.has(listed) and asked.has(repeated):
+        raise Misuse("both", one=listed, other=repeated)
+    name = listed if asked.has(listed) else repeated
+    values = list(asked.all(repeated))
+    if asked.has(listed):
+        values = [value.strip() for value in (asked.one(listed) or "").split(",")]
+    if values and len(values) != n_agents:
+        raise Misuse("counts", agents=n_agents, name=name, given=len(values))
+    return values
+
+
+def _read(asked: Asked, name: str, read: Callable[[str, str], T]) -> T | None:
+    value = asked.one(name)
+    return None if value is None else read(name, value)
+
+
+def _placed(request: Delegate, door: Door, codexd: Orchestrator) -> Delegate:
+    """`request` with its scope as the workspace sees it: people write paths from where they are."""
+    root = codexd.config.workspace.root
+    return replace(request, scope=tuple(place(path, door.folder, root) for path in request.scope))
+
+
+def place(path: str, folder: Path, root: Path) -> str:
+    """`path`, written in `folder`, relative to `root`; as it is where it is no path there."""
+    there = (folder / path).resolve()
+    if there.exists() and there.is_relative_to(root):
+        return there.relative_to(root).as_posix()
+    return path
+
+
+# --- the run ---------------------------------------------------------------------------------
+
+
+class _Roots:
+    """The root runs that this process drives, in the order in which they began."""
+
+    def __init__(self) -> None:
+        self._codexd: Orchestrator | None = None
+        self._roots: dict[str, None] = {}
+        self._seen: set[str] = set()
+
+    def follow(self, codexd: Orchestrator) -> None:
+        """Hear of every run of `codexd`."""
+        self._codexd = codexd
+        codexd.listen(self._hear)
+
+    def look(self) -> list[RunView]:
+        """The roots as they are now."""
+        if self._codexd is None:
+            return []
+        views = [self._codexd.live(root) for root in self._roots]
+        return [view for view in views if view is not None]
+
+    def _hear(self, notice: Notice) -> None:
+        if self._codexd is None or notice.run in self._seen:
+            return
+        view = self._codexd.live(notice.run)
+        if view is not None:
+            self._seen.add(notice.run)
+            self._roots[view.root] = None
+
+
+async def _drive(door: Door, act: Act) -> int:
+    """Have `act` done, shown while it goes on, its result given; the exit status."""
+    output = _output(door)
+    roots = _Roots()
+    stage = Stage(door.err, door.progress, roots.look, repaints=door.repaints)
+    asker = Asker(stage, door.progress)
+    deadline = _read(door.asked, "--deadline", read_seconds)
+    async with door.open(asker.ask if door.can_ask else None) as codexd:
+        roots.follow(codexd)
+        if deadline:
+            stage.write([door.text("deadline", time=length(deadline))])
+        run = await _staged(codexd, stage, asker, partial(act, codexd, stage), door)
+        # A terminal that shows progress and no result keeps the rows.
+        stage.end(run, keep=not door.out.isatty())
+        return _give(run, door, output)
+
+
+async def _staged(
+    codexd: Orchestrator,
+    stage: Stage,
+    asker: Asker,
+    act: Callable[[], Awaitable[RunView]],
+    door: Door,
+) -> RunView:
+    """The run that `act` ends with; until then shown, and stopped by Ctrl-C."""
+    ended: list[RunView] = []
+    try:
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(stage.show)
+            tasks.start_soon(_obey_signals, codexd, stage, asker, door)
+            ended.append(await act())
+            tasks.cancel_scope.cancel()
+    except* Denied as denied:
+        # Ctrl-C at the question is a cancel, not the user's "no".
+        if asker.stopped.is_set():
+            raise KeyboardInterrupt from denied
+        raise
+    finally:
+        if stage.screen is not None:
+            stage.screen.erase()
+    return ended[0]
+
+
+async def _obey_signals(codexd: Orchestrator, stage: Stage, asker: Asker, door: Door) -> None:
+    """The first Ctrl-C asks the runs to stop; another, or a request to end, ends at once."""
+    wanted = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    # `nohup` has them ignored, and means it.
+    heard = [number for number in wanted if signal.getsignal(number) is not signal.SIG_IGN]
+    async with anyio.create_task_group() as tasks:
+        with anyio.open_signal_receiver(*heard) as signals:
+            async for number in signals:
+                if number == signal.SIGINT and not asker.stopped.is_set():
+                    asker.stopped.set()
+                    stage.say(door.text("stopping"))
+                    tasks.start_soon(codexd.cancel)
+                    continue
+                if stage.screen is not None:
+                    stage.screen.erase()
+                # What happened is in the journal; the runs show as interrupted.
+                os._exit(128 + number)
+
+
+def _show_created(door: Door, stage: Stage, created: CreatedAgent) -> None:
+    """The agent that was made, before it is saved or run."""
+    text, page = door.text, door.progress
+    by_model = created.origin == "model"
+    origin = text("created.model") if by_model else text("created.rule", rule=created.origin)
+    head = text("created", name=created.name, origin=origin)
+    if door.asked.has("--save"):
+        head += f" → .codex/agents/{created.name}.yaml"
+    body = [f"  {clean(line)}" for line in created.yaml.rstrip().splitlines()]
+    stage.write([page.ink("bold", clean(head)), *body])
+
+
+def _output(door: Door) -> Path | None:
+    """The file of `-o`, which can be written as far as one can tell beforehand."""
+    name = door.asked.one("--output")
+    if name is None:
+        return None
+    check_writable(Path(name), door.text)
+    return Path(name)
+
+
+def _give(run: RunView, door: Door, output: Path | None) -> int:
+    """Give the result: to stdout, and to the file that `-o` names."""
+    worst = door.asked.one("--fail-on")
+    status = exit_status(run, Severity(worst) if worst else None)
+    fault = _write(run, door, output) if output else None
+    if door.json:
+        door.give(run)
+    else:
+        again = door.command("codexd runs show --last")
+        written = str(output) if output and not fault else ""
+        door.show(result(run, door.page, again=again, written=written))
+    if fault is not None:
+        door.err.write("".join(f"{line}\n" for line in lines_of(fault, door.text)))
+        return status or FAILED
+    return status
+
+
+def _write(run: RunView, door: Door, output: Path) -> Unavailable | None:
+    """Write the run to `output`; the fault where the disk would not take it."""
+    try:
+        write_whole(output, document(run))
+    except OSError as fault:
+        text = door.text
+        return Unavailable(
+            text("output.lost", path=output, why=fault.strerror or str(fault)),
+            help=text("output.lost.help", run=run.short),
+        )
+    return None
