@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 import codexd
+from codexd.cli.verbs import VERBS
 
 ROOT = Path(__file__).resolve().parent.parent
 REQUIREMENTS = ("build", "run", "dev", "demo")
@@ -148,18 +149,37 @@ def test_every_target_is_declared_to_be_no_file() -> None:
     assert targets == phony.split()
 
 
-def test_both_readmes_show_the_same_agent_and_the_same_commands() -> None:
-    def commands(name: str) -> list[str]:
-        return re.findall(
-            r"`(codexd [^`]+)`|^    (codexd [^#\n]*?) *(?:#|$)", text(name), re.MULTILINE
-        )
+def commands(page: str) -> list[str]:
+    """The `codexd` commands that a page shows, inline or as a block."""
+    pattern = r"`(codexd [^`]+)`|^    (codexd [^#\n]*?) *(?:#.*)?$"
+    return [inline or block for inline, block in re.findall(pattern, text(page), re.MULTILINE)]
 
-    def agent(name: str) -> str:
-        [block] = re.findall(r"```yaml\n(.*?)```", text(name), re.DOTALL)
+
+def test_both_readmes_show_the_same_agent_and_the_same_commands() -> None:
+    def agent(page: str) -> str:
+        [block] = re.findall(r"```yaml\n(.*?)```", text(page), re.DOTALL)
         return re.sub(r" +#.*", "", block)
 
     assert commands("README.md") == commands("README.ja.md")
     assert agent("README.md") == agent("README.ja.md")
+
+
+@pytest.mark.parametrize("page", ["README.md", "CHANGELOG.md"])
+def test_every_command_on_a_page_is_a_verb_with_flags_of_its_own(page: str) -> None:
+    verbs = {
+        verb.name: {flag for each in verb.all_flags for flag in (each.name, each.short)}
+        for verb in VERBS
+    }
+    for command in commands(page):
+        words = command.split()[1:]
+        name = next((" ".join(words[:n]) for n in (2, 1) if " ".join(words[:n]) in verbs), None)
+        if name is None:
+            # `codexd audit show | export | verify`, `codexd doctor` in a list
+            assert {f"{words[0]} {other}" for other in words[1:] if other != "|"} <= set(verbs), (
+                command
+            )
+        else:
+            assert {word for word in words if word.startswith("-")} <= verbs[name], command
 
 
 @pytest.mark.parametrize("name", ["README.md", "README.ja.md"])
