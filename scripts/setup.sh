@@ -29,7 +29,6 @@ if [ "$(cat ".venv/$set_name.stamp" 2>/dev/null)" = "$(recipe "$set_name")" ] &&
 fi
 
 started=$(date +%s)
-if [ -t 1 ]; then printf 'setup   making .venv, once: half a minute or so …\r'; fi
 
 # The first Python that is new enough; one that can make a venv by itself before one that cannot.
 fits() { "$1" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; }
@@ -64,6 +63,8 @@ if [ -z "$python" ]; then
     say "       one that is not on PATH: make PYTHON=/path/to/python3.11 …"
     exit 2
 fi
+
+if [ -t 1 ]; then printf 'setup   making .venv, once: half a minute or so …\r'; fi
 
 if ! fits .venv/bin/python || ! .venv/bin/python -m pip --version >/dev/null 2>&1; then
     rm -rf .venv
