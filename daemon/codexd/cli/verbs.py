@@ -141,7 +141,7 @@ BUDGET_USD = Flag(
 )
 FAIL_ON = Flag(
     "--fail-on",
-    Words("exit 1 on findings that bad or worse", "この重大度以上の指摘があれば終了コード 1"),
+    Words("exit 1 on such findings or worse", "この重大度以上の指摘があれば終了コード 1"),
     metavar="SEVERITY",
     choices=("error", "warning"),
 )
