@@ -125,6 +125,9 @@ class Request:
     answer_schema: JsonObject | None = None
     """JSON Schema of the last answer; a wire that can enforce it does."""
     temperature: float | None = None
+    effort: str | None = None
+    """How hard to think, in the provider's words (`low`, `high`); a model that has none ignores
+    it."""
     lightweight: bool = False
     """The budget is nearly spent: finish now with what is there."""
 

@@ -1,0 +1,44 @@
+"""Who answers models, and which model was chosen."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from codexd.errors import Source
+
+WireApi = Literal["responses", "chat", "messages"]
+
+
+@dataclass(frozen=True, slots=True)
+class Provider:
+    """Who answers models, and how to speak to it. Known ones carry no model id."""
+
+    id: str
+    name: str
+    base_url: str
+    wire_api: WireApi
+    env_key: str | None = None
+    """The environment variable that holds the key; the only place a key is read from."""
+    http_headers: Mapping[str, str] = field(default_factory=dict[str, str])
+    query_params: Mapping[str, str] = field(default_factory=dict[str, str])
+    request_max_retries: int = 4
+    stream_idle_timeout_ms: int = 300_000
+    source: Source = field(default_factory=lambda: Source("<built in>"))
+
+
+@dataclass(frozen=True, slots=True)
+class ModelChoice:
+    """The model in force: `offline`, or a provider's."""
+
+    provider: Provider | None
+    """`None`: offline."""
+    id: str
+    """The provider's model id; `offline`."""
+    source: Source
+
+    @property
+    def name(self) -> str:
+        """`PROVIDER/MODEL`, or `offline`."""
+        return f"{self.provider.id}/{self.id}" if self.provider else "offline"

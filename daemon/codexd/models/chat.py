@@ -1,0 +1,266 @@
+"""Chat Completions (`wire_api = "chat"`): OpenAI, Ollama, vLLM, llama.cpp, LM Studio, …"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from codexd.errors import CutStream
+from codexd.models import refusals
+from codexd.models.conversation import (
+    Called,
+    Part,
+    Raw,
+    Said,
+    UserTurn,
+    arguments_of,
+    pack,
+    reply_text,
+    turns,
+    unpack,
+)
+from codexd.models.interface import Answer, JsonObject, Request, Stop, ToolCall, Usage
+from codexd.models.responses import bearer
+from codexd.models.structured import strict
+from codexd.models.wire import Target, Wire, inner, tokens, usage
+
+THOUGHTS = ("reasoning_content", "reasoning", "reasoning_details")
+"""Where DeepSeek, llama.cpp, vLLM, Ollama and OpenRouter put reasoning. DeepSeek and OpenRouter
+want it back with the calls that it led to."""
+STOPS = {
+    "length": Stop.MAX_OUTPUT,
+    "content_filter": Stop.REFUSED,
+    "tool_calls": Stop.TOOL_CALLS,
+    "function_call": Stop.TOOL_CALLS,
+}
+
+
+def body(request: Request, target: Target) -> dict[str, Any]:
+    """The request as `/chat/completions` takes it."""
+    without = target.without
+    found: dict[str, Any] = {
+        "model": target.model,
+        "stream": True,
+        "messages": _messages(request, target),
+        _cap_name(target): request.max_output,
+    }
+    if "usage" not in without:
+        found["stream_options"] = {"include_usage": True}
+    if request.tools:
+        found["tools"] = [
+            {
+                "type": "function",
+                "function": {
+                    "name": tool.name,
+                    "description": tool.description,
+                    "parameters": tool.parameters,
+                },
+            }
+            for tool in request.tools
+        ]
+    if request.answer_schema is not None and "schema" not in without:
+        narrow = strict(request.answer_schema)
+        schema = {"name": "answer", "schema": narrow or request.answer_schema}
+        found["response_format"] = {
+            "type": "json_schema",
+            "json_schema": {**schema, "strict": narrow is not None},
+        }
+    if request.temperature is not None and "temperature" not in without:
+        found["temperature"] = request.temperature
+    if request.effort is not None and "effort" not in without:
+        found["reasoning_effort"] = request.effort
+    return found
+
+
+def _cap_name(target: Target) -> str:
+    # OpenAI's reasoning models refuse the old name, which is all that many others know.
+    openai = target.provider.id == "openai" or "api.openai.com" in target.provider.base_url
+    return "max_completion_tokens" if openai or "max_tokens" in target.without else "max_tokens"
+
+
+def _messages(request: Request, target: Target) -> list[dict[str, Any]]:
+    messages: list[dict[str, Any]] = []
+    if request.system:
+        messages.append({"role": "system", "content": request.system})
+    for turn in turns(request.items):
+        if not isinstance(turn, UserTurn):
+            messages.append(_assistant(turn, target))
+            continue
+        messages += [
+            {"role": "tool", "tool_call_id": reply.call_id, "content": reply_text(reply)}
+            for reply in turn.replies
+        ]
+        # One message: the templates of many open models want roles to alternate.
+        if turn.texts:
+            messages.append({"role": "user", "content": "\n\n".join(turn.texts)})
+    return messages
+
+
+def _assistant(answer: Answer, target: Target) -> dict[str, Any]:
+    message: dict[str, Any] = {"role": "assistant", "content": answer.text}
+    calls: list[dict[str, Any]] = []
+    for part in unpack(answer, target.name):
+        match part:
+            case Called(call, more):
+                # Ollama refuses the whole conversation for arguments that do not parse.
+                arguments = json.dumps(arguments_of(call), ensure_ascii=False)
+                function = {"name": call.name, "arguments": arguments}
+                calls.append({**more, "id": call.id, "type": "function", "function": function})
+            case Raw(item):
+                message |= item
+            case Said():
+                pass
+    return message | ({"tool_calls": calls} if calls else {})
+
+
+class ChatReading:
+    """One streamed completion."""
+
+    def __init__(self, request: Request, target: Target) -> None:
+        self.done = False
+        self._target = target
+        self._n_items = len(request.items)
+        self._text: list[str] = []
+        self._refusal: list[str] = []
+        self._thoughts: dict[str, Any] = {}
+        self._calls: dict[Any, dict[str, Any]] = {}
+        self._finish: str | None = None
+        self._usage: JsonObject = {}
+        self._model = ""
+
+    def take(self, event: dict[str, Any]) -> str:
+        """Take one chunk in; the text that it adds."""
+        if event.get("error"):
+            message, code = refusals.error_of(event)
+            said = f"the provider gave up in the middle: {message or code}"
+            raise CutStream(said, help="ask again", billed=True)
+        self._model = self._model or event.get("model") or ""
+        if event.get("usage"):
+            self._usage = event["usage"]
+        choices = event.get("choices")
+        if not choices:
+            return ""
+        choice = choices[0]
+        self._finish = choice.get("finish_reason") or self._finish
+        return self._take_delta(choice.get("delta") or {})
+
+    def _take_delta(self, delta: dict[str, Any]) -> str:
+        for call in delta.get("tool_calls") or ():
+            self._take_call(call)
+        for key in THOUGHTS:
+            if thought := delta.get(key):
+                self._thoughts[key] = (
+                    self._thoughts[key] + thought if key in self._thoughts else thought
+                )
+        if refusal := delta.get("refusal"):
+            self._refusal.append(refusal)
+            return refusal
+        text = _plain(delta.get("content"))
+        if text:
+            self._text.append(text)
+        return text
+
+    def _take_call(self, delta: dict[str, Any]) -> None:
+        # Some servers give no index, or the same for all: then a new id is a new call.
+        index = delta.get("index")
+        known = self._calls.get(index)
+        if known is None or (delta.get("id") and known["id"] and delta["id"] != known["id"]):
+            index = index if known is None and index is not None else f"new {len(self._calls)}"
+            known = self._calls[index] = {"id": "", "name": "", "arguments": [], "more": {}}
+            if delta.get("index") is not None:
+                self._calls[delta["index"]] = known
+        function: dict[str, Any] = delta.get("function") or {}
+        known["id"] = known["id"] or delta.get("id") or ""
+        known["name"] = known["name"] or function.get("name") or ""
+        arguments: Any = function.get("arguments") or ""
+        known["arguments"].append(
+            arguments if isinstance(arguments, str) else json.dumps(arguments)
+        )
+        known["more"] |= {
+            key: value
+            for key, value in delta.items()
+            if key not in {"index", "id", "type", "function"} and value is not None
+        }
+
+    def answer(self) -> Answer | None:
+        """The completion, once a chunk has said why it ended, or `[DONE]` has come."""
+        if self._finish is None and not self.done:
+            return None
+        parts: list[Part] = []
+        called = self._called()
+        # Reasoning is read again only beside the calls that it led to.
+        if called and self._thoughts:
+            parts.append(Raw(self._thoughts))
+        text = "".join(self._text or self._refusal)
+        if text:
+            parts.append(Said(text))
+        parts += called
+        stop = STOPS.get(self._finish or "stop", Stop.END)
+        if self._refusal:
+            stop = Stop.REFUSED
+        elif called and stop is Stop.END:
+            stop = Stop.TOOL_CALLS
+        elif stop is Stop.TOOL_CALLS and not called:
+            stop = Stop.END
+        return Answer(
+            text=text,
+            calls=tuple(part.call for part in called),
+            opaque=pack(self._target.name, parts),
+            stop=stop,
+            usage=_usage(self._usage),
+            model=self._model,
+        )
+
+    def _called(self) -> list[Called]:
+        called: list[Called] = []
+        ids: set[str] = set()
+        found = list({id(call): call for call in self._calls.values()}.values())
+        for i, call in enumerate(found):
+            name = call["id"]
+            # llama.cpp and others may send no id, or one id twice; results need their own.
+            if not name or name in ids:
+                name = f"call_{self._n_items}_{i}"
+            ids.add(name)
+            arguments = "".join(call["arguments"]) or "{}"
+            called.append(Called(ToolCall(name, call["name"], arguments), call["more"]))
+        return called
+
+
+def _plain(content: Any) -> str:
+    """The text of a delta's content: text, or (Mistral) a list of parts."""
+    if isinstance(content, str):
+        return content
+    parts: list[dict[str, Any]] = content or []
+    return "".join(part.get("text") or "" for part in parts if part.get("type") == "text")
+
+
+def _usage(counted: JsonObject) -> Usage | None:
+    input, output = tokens(counted.get("prompt_tokens")), tokens(counted.get("completion_tokens"))
+    total = tokens(counted.get("total_tokens"))
+    # Some leave reasoning out of `completion_tokens`; the total has it.
+    if input is not None and output is not None and total is not None:
+        output = max(output, total - input)
+    details = inner(counted, "prompt_tokens_details")
+    return usage(
+        input,
+        output,
+        cached=details.get("cached_tokens") or counted.get("prompt_cache_hit_tokens"),
+        reasoning=inner(counted, "completion_tokens_details").get("reasoning_tokens"),
+    )
+
+
+WIRE = Wire(
+    path="/chat/completions",
+    auth=bearer,
+    body=body,
+    reading=ChatReading,
+    # The chat templates of open models put a system text of their own before a conversation.
+    framing=lambda request: 768 + 64 * len(request.tools),
+    optional={
+        "usage": ("stream_options", "include_usage"),
+        "schema": ("response_format", "json_schema", "grammar", "structured output"),
+        "temperature": ("temperature",),
+        "effort": ("reasoning_effort", "effort"),
+        "max_tokens": ("max_completion_tokens",),
+    },
+)

@@ -1,0 +1,188 @@
+"""`HostedModel`: a model behind HTTP, on any of the three wire formats."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import httpx
+
+from codexd.errors import CutStream, RequestRefused
+from codexd.models import bounds
+from codexd.models.http import Service, is_local
+from codexd.models.interface import Answer, OnText, Request
+from codexd.models.sse import EventReader
+from codexd.models.wire import Reading, Target, Wire
+
+WANTED_OUTPUT = 4_096
+WANTED_FOR_ARTIFACTS = 8_192
+"""Where whole files are to be written."""
+WANTED_LIGHTWEIGHT = 1_024
+NONSENSE = (KeyError, IndexError, TypeError, AttributeError, ValueError, RecursionError)
+"""What a reading raises for an event of another shape than the wire's. Validating each event
+first would cost more CPU than all else that is done with it."""
+
+
+class HostedModel:
+    """One model of one provider. Cheap to make; any number of calls may run at once."""
+
+    caps_output = True
+    reports_usage = True
+
+    def __init__(
+        self, service: Service, wire: Wire, model_id: str, *, window: int | None = None
+    ) -> None:
+        self._service, self._wire = service, wire
+        self._target = Target(service.provider, model_id)
+        self._window = window
+
+    @property
+    def name(self) -> str:
+        """`PROVIDER/MODEL`."""
+        return self._target.name
+
+    @property
+    def host(self) -> str:
+        """The host that reads what is sent; empty for a server on this machine."""
+        return "" if is_local(self._service.provider) else self._service.host
+
+    @property
+    def window(self) -> int | None:
+        """Tokens of input + output that one call can hold; `None` where unknown."""
+        return self._window
+
+    def wanted_output(self, request: Request) -> int:
+        """The output cap to ask for where the budget has room."""
+        if request.lightweight:
+            return WANTED_LIGHTWEIGHT
+        return WANTED_FOR_ARTIFACTS if request.brief.artifacts else WANTED_OUTPUT
+
+    def input_bound(self, request: Request, settled: tuple[int, int] | None) -> int:
+        """An upper bound of the request's input tokens: never less than the provider counts."""
+        if settled is not None:
+            return bounds.of_growth(request, settled)
+        return bounds.of_body(self._body(request), request, self._wire.framing(request))
+
+    async def count_input(self, request: Request) -> int | None:
+        """The provider's own count; `None` where it has no such endpoint. Raises `ModelFault`."""
+        if self._wire.count_path is None:
+            return None
+        body = self._wire.body(request, self._target)
+        counted = {key: body[key] for key in body if key not in self._wire.uncounted}
+        try:
+            answer = await self._service.fetch("POST", self._wire.count_path, _bytes(counted))
+            count = json.loads(answer)["input_tokens"]
+        except (RequestRefused, *NONSENSE):
+            # Servers that speak this wire for other models seldom have the counter.
+            return None
+        return count if type(count) is int and count >= 0 else None
+
+    async def stream(self, request: Request, on_text: OnText) -> Answer:
+        """Answer `request`; pieces of text go to `on_text` as they come. Raises `ModelFault`."""
+        while True:
+            try:
+                return await self._ask(request, on_text)
+            except RequestRefused as fault:
+                refused = self._refused_feature(str(fault).lower())
+                if refused is None:
+                    raise
+                # Refused with a status, so nothing was billed: the same call, without it.
+                without = self._target.without | {refused}
+                self._target = replace(self._target, without=without)
+
+    def _refused_feature(self, words: str) -> str | None:
+        for feature, signs in self._wire.optional.items():
+            if feature not in self._target.without and any(sign in words for sign in signs):
+                return feature
+        return None
+
+    async def _ask(self, request: Request, on_text: OnText) -> Answer:
+        reading = self._wire.reading(request, self._target)
+        async with self._service.post(self._wire.path, self._body(request)) as response:
+            _check_kind(response, self._service.host)
+            await self._service.read(response, _taker(reading, on_text))
+            answer = _or_nonsense(reading.answer)
+        if answer is None:
+            raise CutStream(
+                f"the stream of {self._service.host} ended in the middle",
+                help="ask again",
+                billed=True,
+            )
+        return _well_formed(answer)
+
+    def _body(self, request: Request) -> bytes:
+        return _bytes(self._wire.body(request, self._target))
+
+
+def _taker(reading: Reading, on_text: OnText) -> Callable[[bytes], bool]:
+    """What takes the bytes of a stream into `reading`; `True` once the answer is whole."""
+    events = EventReader()
+
+    def take(chunk: bytes) -> bool:
+        for data in events.feed(chunk):
+            if data == "[DONE]":
+                reading.done = True
+            elif text := _take(reading, data):
+                on_text(_whole(text))
+            if reading.done:
+                return True
+        return False
+
+    return take
+
+
+def _take(reading: Reading, data: str) -> str:
+    try:
+        event: Any = json.loads(data)
+        return reading.take(event)
+    except NONSENSE as error:
+        raise _nonsense(data, error) from error
+
+
+def _or_nonsense(answer: Callable[[], Answer | None]) -> Answer | None:
+    try:
+        return answer()
+    except NONSENSE as error:
+        raise _nonsense("", error) from error
+
+
+def _nonsense(data: str, error: Exception) -> CutStream:
+    shown = f": {data[:100]}" if data else ""
+    return CutStream(
+        f"an event of the stream makes no sense ({type(error).__name__}){shown}", billed=True
+    )
+
+
+def _check_kind(response: httpx.Response, host: str) -> None:
+    kind = response.headers.get("content-type", "")
+    if kind.startswith(("application/json", "text/html")):
+        raise CutStream(f"{host} answered with {kind} where a stream was asked for", billed=True)
+
+
+def _bytes(body: dict[str, Any]) -> bytes:
+    try:
+        return json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()
+    except UnicodeEncodeError:
+        # Halves of surrogate pairs, from the name of a file perhaps, only pass as escapes.
+        return json.dumps(body, separators=(",", ":")).encode()
+
+
+def _well_formed(answer: Answer) -> Answer:
+    """`answer` with text that can be encoded: pairs that came in halves joined, halves replaced."""
+    text = _whole(answer.text)
+    if text is answer.text and all(call.arguments.isascii() for call in answer.calls):
+        return answer
+    calls = tuple(replace(call, arguments=_whole(call.arguments)) for call in answer.calls)
+    return replace(answer, text=text, calls=calls)
+
+
+def _whole(text: str) -> str:
+    if text.isascii():
+        return text
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    return text

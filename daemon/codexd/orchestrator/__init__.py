@@ -1,0 +1,25 @@
+"""The verbs that a door can ask for. A door parses, asks here, renders; it decides nothing."""
+
+from codexd.orchestrator.orchestrator import Orchestrator
+from codexd.orchestrator.verbs import (
+    Ask,
+    Check,
+    Consent,
+    CreateAgent,
+    CreatedAgent,
+    Delegate,
+    DelegateParallel,
+    Notice,
+)
+
+__all__ = [
+    "Ask",
+    "Check",
+    "Consent",
+    "CreateAgent",
+    "CreatedAgent",
+    "Delegate",
+    "DelegateParallel",
+    "Notice",
+    "Orchestrator",
+]

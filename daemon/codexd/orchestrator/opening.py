@@ -1,0 +1,191 @@
+"""Putting a host together: configuration, models, policy, agents."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from codexd.agents import registry as agents
+from codexd.agents.definition import AgentDefinition
+from codexd.agents.registry import Registry
+from codexd.config import Config, ModelChoice
+from codexd.errors import CodexdError, ModelFault
+from codexd.models.interface import ModelEntry, Usage
+from codexd.policy import Policy
+from codexd.policy.files import read_bytes
+from codexd.policy.redaction import Redactor
+from codexd.policy.tables import layer_from_table
+from codexd.runs.host import Host
+from codexd.runs.journal import Journal
+from codexd.runs.seat import Opened
+from codexd.runs.slots import Slots
+from codexd.tools import ToolContext
+
+if TYPE_CHECKING:
+    from codexd.models.http import Client
+
+MAX_PROJECT_RULES = 32_000
+"""Bytes of AGENTS.md that are told to a model."""
+
+
+@asynccontextmanager
+async def open_host(
+    config: Config, env: Mapping[str, str], journal: Journal
+) -> AsyncGenerator[tuple[Host, Models]]:
+    """A host for the workspace of `config`, and its models; connections close with it."""
+    context = ToolContext(
+        root=config.workspace.root,
+        policy=ceilings_of(config),
+        env=env,
+        cache=config.folders.cache,
+        web_search=config.web_search,
+    )
+    registry = LatestRegistry(config.workspace.root, Path(env.get("HOME", "/")))
+    async with Models(config, env) as models:
+        redactor = Redactor(models.secrets())
+        host = Host(
+            config=config,
+            journal=journal,
+            registry=registry.now,
+            open_model=models.open,
+            light_model=models.open_light,
+            context=context,
+            redact=lambda text: redactor.redact(text)[0],
+            publish=lambda _run, _kind: None,
+            slots=Slots(config.max_threads),
+            project_rules=_project_rules(context),
+        )
+        yield host, models
+
+
+def ceilings_of(config: Config) -> Policy:
+    """The layers above every definition: the user's ceiling, then the workspace's."""
+    tables = (
+        ("user ceiling", config.user_policy, config.sources),
+        ("workspace ceiling", config.workspace_policy, config.workspace_policy_sources),
+    )
+    return tuple(
+        layer_from_table(name, table, sources)[0] for name, table, sources in tables if table
+    )
+
+
+def _project_rules(context: ToolContext) -> str:
+    """The workspace's AGENTS.md, as much of it as is told; empty where there is none."""
+    try:
+        text = read_bytes(context.root, context.policy, "AGENTS.md", limit=MAX_PROJECT_RULES)
+    except CodexdError:
+        return ""
+    return text.decode(errors="replace")
+
+
+class LatestRegistry:
+    """The agents of a workspace as they are now: files that did not change are not read again."""
+
+    def __init__(self, root: Path, home: Path) -> None:
+        self._root, self._home = root, home
+        self._last: Registry | None = None
+
+    def now(self) -> Registry:
+        """The registry, looked at anew."""
+        cached = self._last.entries if self._last else ()
+        self._last = agents.load(self._root, home=self._home, cached=cached)
+        return self._last
+
+
+class Free:
+    """The price of what nobody bills."""
+
+    def bound(self, input_tokens: int, output_tokens: int) -> int:
+        """Nothing."""
+        return 0
+
+    def cost(self, usage: Usage) -> int:
+        """Nothing."""
+        return 0
+
+
+class Models:
+    """The models of a process, over one HTTP client, made when one is first reached by HTTP."""
+
+    def __init__(self, config: Config, env: Mapping[str, str]) -> None:
+        self._config, self._env = config, env
+        self._client: Client | None = None
+        self._opened: dict[str, Opened] = {}
+
+    async def __aenter__(self) -> Models:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        if self._client is not None:
+            await self._client.__aexit__(None, None, None)
+
+    def client(self) -> Client:
+        """The client, made on first use: offline runs never import HTTP."""
+        if self._client is None:
+            from codexd.models.http import Client
+
+            self._client = Client()
+        return self._client
+
+    def open(self, definition: AgentDefinition | None) -> Opened:
+        """The model in force for `definition`, whose own `model` chooses among the provider's.
+
+        Raises `AuthFailed`.
+        """
+        choice = self._config.model
+        if choice.provider is not None and definition is not None and definition.model:
+            choice = replace(choice, id=definition.model, source=definition.source)
+        return self._open(choice)
+
+    def open_light(self) -> Opened | None:
+        """The model for lightweight mode, where the configuration names one."""
+        choice = self._config.light_model
+        return self._open(choice) if choice is not None else None
+
+    def _open(self, choice: ModelChoice) -> Opened:
+        if choice.name not in self._opened:
+            self._opened[choice.name] = self._make(choice)
+        return self._opened[choice.name]
+
+    def _make(self, choice: ModelChoice) -> Opened:
+        if choice.provider is None:
+            from codexd.models.offline import Offline
+
+            return Opened(Offline(), price=Free(), billed=False)
+        from codexd.models.prices import price_of
+        from codexd.models.providers import open_model
+
+        model = open_model(
+            choice,
+            env=self._env,
+            client=self.client(),
+            window=self._config.model_context_window,
+        )
+        price = price_of(choice.provider.id, choice.id)
+        return Opened(model, price=price, billed=bool(model.host))
+
+    def secrets(self) -> tuple[str, ...]:
+        """The values of the variables that hold keys: redacted wherever they appear."""
+        names = {provider.env_key for provider in self._config.providers.values()}
+        if self._config.web_search is not None:
+            names.add(self._config.web_search.get("env_key"))
+        return tuple(value for name in names if name and (value := self._env.get(name)))
+
+    async def list_all(self) -> tuple[tuple[str, Sequence[ModelEntry] | str], ...]:
+        """(provider, its models or why they cannot be had): `offline`, and each usable provider."""
+        from codexd.models.providers import list_models
+
+        rows: list[tuple[str, Sequence[ModelEntry] | str]] = [
+            ("offline", [ModelEntry("offline", "offline", {"what": "rules, no language model"})])
+        ]
+        for provider in self._config.providers.values():
+            try:
+                listed = await list_models(provider, self._env, self.client())
+            except (ModelFault, CodexdError) as fault:
+                rows.append((provider.id, f"{fault}"))
+            else:
+                rows.append((provider.id, listed))
+        return tuple(rows)

@@ -1,0 +1,380 @@
+"""The orchestrator of one workspace: every verb that a door can ask for."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import anyio
+import anyio.to_thread
+
+from codexd.agents.registry import AgentEntry, Registry
+from codexd.config import Config, load
+from codexd.errors import BadRequest, Diagnostic, UnknownRun
+from codexd.models.interface import ModelEntry
+from codexd.orchestrator import consent, creation, doctor, opening
+from codexd.orchestrator.verbs import (
+    Ask,
+    Check,
+    CreateAgent,
+    CreatedAgent,
+    Delegate,
+    DelegateParallel,
+    Notice,
+)
+from codexd.policy import Policy
+from codexd.runs import start
+from codexd.runs.events import ChildSpec, Ended
+from codexd.runs.export import Exporter, Record, since
+from codexd.runs.host import Host
+from codexd.runs.journal import open_journal
+from codexd.runs.loop import drive
+from codexd.runs.run import replay
+from codexd.runs.seat import Cancel, Seat
+from codexd.runs.view import RunView, Status
+from codexd.runs.views import live_view, view_of
+
+POLL_SECONDS = 0.15
+"""How often a run that another process drives is looked at."""
+
+
+class Orchestrator:
+    """Everything that doors can ask for, in one workspace.
+
+    ```python
+    async with Orchestrator.open(Path(".")) as codexd:
+        run = await codexd.delegate(Delegate(agent="code-reviewer"))
+        print(run.status, len(run.findings))
+    ```
+    """
+
+    def __init__(
+        self, host: Host, models: opening.Models, env: Mapping[str, str], ask: Ask | None
+    ) -> None:
+        self.config: Config = host.config
+        self._host = host
+        self._models = models
+        self._env = env
+        self._ask = ask
+        self._roots: list[Seat] = []
+        self._listeners: list[Callable[[Notice], None]] = []
+        host.publish = self._publish
+
+    @classmethod
+    @asynccontextmanager
+    async def open(
+        cls,
+        folder: Path,
+        *,
+        env: Mapping[str, str] | None = None,
+        model: str | None = None,
+        overrides: Mapping[str, str] | None = None,
+        ask: Ask | None = None,
+    ) -> AsyncGenerator[Orchestrator]:
+        """An orchestrator of `folder`'s workspace; leaving cancels and awaits every run.
+
+        `model` is `-m`, `overrides` are `-c`; `ask` is asked before a hosted model's first use
+        (`None`: then only a model named by flag or configuration is used).
+        Raises `BadConfig`, `Unavailable`.
+        """
+        env = dict(os.environ if env is None else env)
+        config = load(folder, env=env, model=model, overrides=overrides)
+        key = config.folders.data / "journal.key"
+        with open_journal(config.folders.state, key) as journal:
+            async with opening.open_host(config, env, journal) as (host, models):
+                orchestrator = cls(host, models, env, ask)
+                try:
+                    yield orchestrator
+                finally:
+                    with anyio.CancelScope(shield=True):
+                        await orchestrator._leave()
+
+    def listen(self, listener: Callable[[Notice], None]) -> None:
+        """Have `listener` called, on the event loop, after each commit and on progress."""
+        self._listeners.append(listener)
+
+    def _publish(self, run: str, kind: str) -> None:
+        for listener in self._listeners:
+            listener(Notice(run, kind))
+
+    def live(self, run_id: str) -> RunView | None:
+        """The view of a run that this process drives, as it is now; `None` otherwise. Cheap."""
+        seat = self._host.seats.get(run_id)
+        return live_view(seat, run_id[:4]) if seat else None
+
+    # Runs.
+
+    async def delegate(self, request: Delegate) -> RunView:
+        """The ended run. Raises `Rejected` where it is not begun."""
+        order = self._order(request)
+        allowed = await consent.obtain(self._host, [order.definition], self._ask)
+        return await self._drive(start.root_of(order, self._host, consent=allowed))
+
+    async def delegate_parallel(self, request: DelegateParallel) -> RunView:
+        """The ended group; its children in the order asked."""
+        if not request.runs:
+            raise BadRequest("no agent was named")
+        orders = [self._order(run) for run in request.runs]
+        definitions = [order.definition for order in orders]
+        allowed = await consent.obtain(self._host, definitions, self._ask)
+        group = start.group_of(
+            orders,
+            self._host,
+            total_budget=request.total_budget,
+            budget_micro_usd=_micro(request.budget_usd),
+            deadline_seconds=request.deadline_seconds,
+            consent=allowed,
+        )
+        return await self._drive(group)
+
+    async def create_agent(
+        self, request: CreateAgent, show: Callable[[CreatedAgent], None]
+    ) -> RunView:
+        """The ended run of the agent made; `show` gets the agent before it is saved or run.
+
+        Raises `NeedsModel` where rules have no agent for the description.
+        """
+        made = await creation.create(request, self._host, self._ask, self._drive)
+        show(made.shown)
+        if request.save:
+            await anyio.to_thread.run_sync(creation.save, made, self.config.workspace.root)
+        spec = ChildSpec(
+            agent=made.definition.name,
+            goal=request.goal or request.prompt,
+            budget=made.rest,
+            deadline_seconds=request.deadline_seconds,
+        )
+        order = start.Order(
+            definition=made.definition, spec=spec, budget_micro_usd=_micro(request.budget_usd)
+        )
+        return await self._drive(start.root_of(order, self._host))
+
+    def _order(self, request: Delegate) -> start.Order:
+        definition = self.registry.find(request.agent)
+        return start.Order(
+            definition=definition,
+            spec=ChildSpec(
+                agent=definition.name,
+                goal=request.goal,
+                scope=self._scope(request.scope),
+                budget=request.budget,
+                deadline_seconds=request.deadline_seconds,
+            ),
+            budget_micro_usd=_micro(request.budget_usd),
+        )
+
+    def _scope(self, paths: Sequence[str]) -> tuple[str, ...]:
+        """`paths` as workspace-relative ones. Raises `BadRequest` for what is not there."""
+        root = self.config.workspace.root
+        scope: list[str] = []
+        for text in paths:
+            relative = os.path.normpath(os.path.relpath(root / text, root))
+            if relative == ".." or relative.startswith("../"):
+                raise BadRequest(f"the scope {text!r} is outside the workspace {root}")
+            if not (root / relative).exists():
+                raise BadRequest(f"the scope {text!r} does not exist in {root}")
+            scope.append(relative)
+        return tuple(scope)
+
+    async def _drive(self, seat: Seat) -> RunView:
+        """Drive a root run to its end."""
+        self._roots.append(seat)
+        try:
+            await drive(seat, self._host)
+        finally:
+            self._roots.remove(seat)
+        view = live_view(seat, await self._short(seat.run.id))
+        await self._forget(seat)
+        return view
+
+    async def _forget(self, seat: Seat) -> None:
+        """Let the tree of an ended root run go, with what its retention does not keep."""
+        for child in seat.children:
+            await self._forget(child)
+        run = seat.run
+        if run.started.retention == "job" and run.status is Status.COMPLETED:
+            await self._host.journal.erase(run.id)
+        elif run.started.retention == "session" and run.status is Status.COMPLETED:
+            self._host.erase_at_end.append(run.id)
+        self._host.seats.pop(run.id, None)
+
+    async def cancel(self, run_id: str | None = None) -> None:
+        """Ask the run (`None`: every one driven here) to stop; it ends as `cancelled`."""
+        if run_id is None:
+            seats = list(self._roots)
+        else:
+            seats = [seat for seat in self._host.seats.values() if seat.run.id.startswith(run_id)]
+            if not seats:
+                raise UnknownRun(f"no run that begins with `{run_id}` is driven here")
+        for seat in seats:
+            seat.inbox.put(Cancel(Status.CANCELLED, "cancelled by the user"))
+
+    async def _leave(self) -> None:
+        for run_id in self._host.erase_at_end:
+            await self._host.journal.erase(run_id)
+
+    # What there is.
+
+    @property
+    def registry(self) -> Registry:
+        """The agents as they are now."""
+        return self._host.registry()
+
+    def agents(self) -> tuple[AgentEntry, ...]:
+        """All agents, in the registry's order, shadowed ones too."""
+        return self.registry.entries
+
+    def ceilings(self) -> Policy:
+        """The layers above every definition: the user's and the workspace's ceilings."""
+        return self._host.context.policy
+
+    def diagnostics(self) -> tuple[Diagnostic, ...]:
+        """Of configuration files and agent files."""
+        found = self.registry
+        of_agents = (remark for entry in found.entries for remark in entry.diagnostics)
+        return (*self.config.diagnostics, *found.diagnostics, *of_agents)
+
+    async def models(self) -> tuple[tuple[str, Sequence[ModelEntry] | str], ...]:
+        """(provider, its models or why they cannot be had): `offline`, and each usable provider."""
+        return await self._models.list_all()
+
+    async def doctor(self) -> tuple[Check, ...]:
+        """What is in force, from where, and what is missing."""
+        return await doctor.examine(self.config, self._env, self._host.journal, self.registry)
+
+    # What was.
+
+    async def runs(self, *, limit: int = 20) -> tuple[RunView, ...]:
+        """Root runs of this workspace, newest first, children inside."""
+        ids = await anyio.to_thread.run_sync(self._host.journal.roots, limit)
+        shorts = await anyio.to_thread.run_sync(self._shorts)
+        return tuple(
+            [await anyio.to_thread.run_sync(self._stored_view, run_id, shorts) for run_id in ids]
+        )
+
+    async def run(self, run_id: str | None) -> RunView:
+        """The run whose id begins so; `None`: the last root run. Raises `UnknownRun`."""
+        whole = await anyio.to_thread.run_sync(self._find, run_id)
+        shorts = await anyio.to_thread.run_sync(self._shorts)
+        return await anyio.to_thread.run_sync(self._stored_view, whole, shorts)
+
+    async def watch(self, run_id: str | None) -> AsyncIterator[RunView]:
+        """The run after each change, whoever drives it, until it has ended."""
+        view = await self.run(run_id)
+        yield view
+        while not view.status.ended:
+            await anyio.sleep(POLL_SECONDS)
+            fresh = await self.run(view.id)
+            # Whoever drives it keeps its stopwatch; here, time since the last event is added.
+            if fresh != view:
+                view = fresh
+                yield view
+
+    def _find(self, run_id: str | None) -> str:
+        journal = self._host.journal
+        if run_id is None:
+            newest = journal.roots(1)
+            if not newest:
+                raise UnknownRun(
+                    f"no run has been made in {self.config.workspace.root} yet",
+                    help="`codexd delegate code-reviewer` makes one",
+                )
+            return newest[0]
+        if not run_id or set(run_id) - set("0123456789abcdef"):
+            raise UnknownRun(f"`{run_id}` is no run's id", help="`codexd runs list` shows them")
+        found = journal.ids_like(run_id)
+        if len(found) != 1:
+            which = "no run's id begins" if not found else f"{len(found)} runs' ids begin"
+            raise UnknownRun(f"{which} with `{run_id}`", help="`codexd runs list` shows them")
+        return found[0]
+
+    def _stored_view(self, run_id: str, shorts: Mapping[str, str]) -> RunView:
+        journal = self._host.journal
+        run = replay(journal.all_events(run_id))
+        if run is None:
+            raise UnknownRun(f"run `{run_id}` was written by a newer codexd, and cannot be shown")
+        children = [self._stored_view(child, shorts) for child in journal.children(run_id)]
+        interrupted = False
+        if not run.ended:
+            stored = journal.stored(run_id)
+            interrupted = not journal.host_alive(stored.host if stored else None)
+        return view_of(run, short=shorts[run_id], children=children, interrupted=interrupted)
+
+    async def _short(self, run_id: str) -> str:
+        shorts = await anyio.to_thread.run_sync(self._shorts)
+        return shorts.get(run_id, run_id)
+
+    def _shorts(self) -> dict[str, str]:
+        """For every run the shortest start of its id, 4 digits or more, that no other shares."""
+        ids = sorted(self._host.journal.ids())
+        shorts: dict[str, str] = {}
+        for index, run_id in enumerate(ids):
+            neighbours = (ids[index - 1] if index else "", *ids[index + 1 : index + 2])
+            shared = max(len(os.path.commonprefix([run_id, other])) for other in neighbours)
+            shorts[run_id] = run_id[: max(4, shared + 1)]
+        return shorts
+
+    # The audit log.
+
+    async def audit(
+        self,
+        *,
+        run: str | None = None,
+        agent: str | None = None,
+        since: str | None = None,
+        follow: bool = False,
+    ) -> AsyncIterator[Record]:
+        """Export records, oldest first: `{"event_type": "agent_execution" | "api_call" | …}`.
+
+        `since` is RFC 3339, or a length such as `2h`. Raises `BadRequest`, `UnknownRun`.
+        """
+        wanted = await anyio.to_thread.run_sync(self._find, run) if run is not None else None
+        earliest = _since(since)
+        journal = self._host.journal
+        exporter = Exporter()
+        after = 0
+        while True:
+            events = await anyio.to_thread.run_sync(lambda: journal.events(after=after))
+            for event in events:
+                after = event.seq
+                for record in exporter.records(event):
+                    if (
+                        (wanted is None or record["run"] == wanted)
+                        and (agent is None or record["agent_name"] == agent)
+                        and (earliest is None or event.at >= earliest)
+                    ):
+                        yield record
+                if follow and wanted == event.run and isinstance(event.body, Ended):
+                    return
+            if not events:
+                if not follow:
+                    return
+                await anyio.sleep(POLL_SECONDS)
+
+    async def verify(self) -> Mapping[str, Any]:
+        """`{"ok": bool, "events": int, "runs": int, "faults": [{"seq": int, "what": str}]}`."""
+        faults, n_events, n_runs = await anyio.to_thread.run_sync(self._host.journal.verify)
+        return {
+            "ok": not faults,
+            "events": n_events,
+            "runs": n_runs,
+            "faults": [asdict(fault) for fault in faults],
+        }
+
+
+def _micro(usd: float | None) -> int | None:
+    """Dollars as whole micro-dollars, rounded down: a limit is never rounded up."""
+    if usd is None:
+        return None
+    if usd < 0 or usd != usd:
+        raise BadRequest(f"a budget of {usd} dollars is below zero")
+    return int(usd * 1_000_000)
+
+
+def _since(text: str | None) -> str | None:
+    return None if text is None else since(text, now=datetime.now(UTC))

@@ -1,0 +1,86 @@
+"""What a door can ask for, and what it is told: plain values, shaped by no wire."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delegate:
+    """One agent, one goal. `None` is the definition's own, or the configuration's."""
+
+    agent: str
+    goal: str | None = None
+    scope: tuple[str, ...] = ()
+    budget: int | None = None
+    budget_usd: float | None = None
+    deadline_seconds: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DelegateParallel:
+    """Several at once, results in the order asked."""
+
+    runs: tuple[Delegate, ...]
+    total_budget: int | None = None
+    budget_usd: float | None = None
+    """For all together."""
+    deadline_seconds: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CreateAgent:
+    """An agent from a description, run at once; `save` also writes `.codex/agents/NAME.yaml`."""
+
+    prompt: str
+    goal: str | None = None
+    budget: int | None = None
+    budget_usd: float | None = None
+    deadline_seconds: float | None = None
+    save: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Consent:
+    """The question before a hosted model's first use in a workspace."""
+
+    host: str
+    reads: str
+    """What it will read, for people: `./** without .env, .git, keys`."""
+    agents: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class CreatedAgent:
+    """What `create_agent` made, before it runs."""
+
+    name: str
+    yaml: str
+    origin: str
+    """`model`, or the built-in rule that it came from."""
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """What happened in a run, for a live display: after each commit, or progress (droppable)."""
+
+    run: str
+    kind: str
+    """An event kind (`started`, `begun`, `finding`, `ended`, …), or `progress`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One line of `doctor`."""
+
+    name: str
+    ok: bool
+    text: str
+    remedy: str = ""
+    source: str = ""
+    """The file and line that sets it."""
+
+
+Ask = Callable[[Consent], Awaitable[str]]
+"""Answers `once`, `always` or `no`."""

@@ -1,0 +1,132 @@
+"""The last answer of a run: a structured result, criteria judged, artifacts there or not."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+
+from codexd.runs.view import Criterion, Judged
+
+RESULT_SCHEMA: dict[str, Any] = {
+    "type": "object",
+    "properties": {
+        "summary": {"type": "string", "description": "what was done and found, in a few sentences"},
+        "criteria": {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "properties": {
+                    "criterion": {"type": "string", "description": "as it was given"},
+                    "judged": {"type": "string", "enum": [judged.value for judged in Judged]},
+                    "evidence": {"type": "string", "description": "what shows it"},
+                },
+                "required": ["criterion", "judged", "evidence"],
+                "additionalProperties": False,
+            },
+        },
+        "data": {
+            "type": ["string", "null"],
+            "description": "a further result as JSON text, where the agent is to give one",
+        },
+    },
+    "required": ["summary", "criteria", "data"],
+    "additionalProperties": False,
+}
+"""What the last answer of a run is to be, as JSON Schema (the strict subset of the providers)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """A last answer, read."""
+
+    summary: str
+    criteria: tuple[tuple[str, Judged, str], ...]
+    """(criterion as the model repeated it, verdict, evidence)."""
+    data: Any
+
+
+class _Row(BaseModel):
+    criterion: str = ""
+    judged: str = ""
+    evidence: str = ""
+
+
+class _Answer(BaseModel):
+    """What a model wrote, taken as it means it rather than as it should be."""
+
+    summary: str
+    criteria: list[_Row] = []
+    data: Any = None
+
+
+def parse_result(text: str) -> Result | None:
+    """The result in an answer's text (bare, fenced, or after some words), or `None`."""
+    value = _json_object(text)
+    if value is None:
+        return None
+    try:
+        read = _Answer.model_validate(value)
+    except ValidationError:
+        return None
+    if not read.summary.strip():
+        return None
+    verdicts = {verdict.value: verdict for verdict in Judged}
+    data = read.data
+    if isinstance(data, str):
+        with suppress(ValueError):  # a text that is no JSON stays a text
+            data = json.loads(data)
+    criteria = tuple(
+        (row.criterion, verdicts.get(row.judged, Judged.NOT_JUDGED), row.evidence)
+        for row in read.criteria
+    )
+    return Result(read.summary.strip(), criteria, data)
+
+
+def judge(declared: Sequence[str], result: Result | None) -> tuple[Criterion, ...]:
+    """Each declared criterion with what the result says of it, else "not judged"."""
+    given = result.criteria if result else ()
+    by_text = {_plain(text): (verdict, evidence) for text, verdict, evidence in given}
+    judged: list[Criterion] = []
+    for index, text in enumerate(declared):
+        found = by_text.get(_plain(text))
+        if found is None and len(given) == len(declared):
+            found = given[index][1:]  # the model reworded it, and kept the order
+        verdict, evidence = found or (Judged.NOT_JUDGED, "")
+        judged.append(Criterion(text, verdict, evidence))
+    return tuple(judged)
+
+
+def missing(declared: Sequence[str], wrote: Sequence[str]) -> tuple[str, ...]:
+    """The declared artifacts that no written file satisfies. A pattern wants at least one."""
+    return tuple(
+        pattern for pattern in declared if not any(matches(pattern, path) for path in wrote)
+    )
+
+
+def matches(pattern: str, path: str) -> bool:
+    """Whether `path` is what `pattern` declares: `*` within a part, `**` over any parts."""
+    regex = "".join(
+        _GLOB.get(part, re.escape(part)) for part in re.split(r"(\*\*/|\*\*|\*|\?)", pattern)
+    )
+    return re.fullmatch(regex, path) is not None
+
+
+_GLOB = {"**/": "(?:[^/]+/)*", "**": ".*", "*": "[^/]*", "?": "[^/]"}
+
+
+def _plain(text: str) -> str:
+    return " ".join(text.casefold().split()).strip(" .")
+
+
+def _json_object(text: str) -> object:
+    decoder = json.JSONDecoder()
+    for match in re.finditer(r"\{", text):
+        with suppress(ValueError):
+            return decoder.raw_decode(text, match.start())[0]
+    return None

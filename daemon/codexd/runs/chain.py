@@ -1,0 +1,120 @@
+"""The hash chain over a journal: what makes it tamper-evident, and what finds tampering."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+import os
+import secrets
+import sqlite3
+from dataclasses import dataclass
+from pathlib import Path
+
+from codexd.errors import Unavailable
+
+GENESIS = b"\0" * 32
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One place where the chain does not hold."""
+
+    seq: int
+    what: str
+
+
+def load_key(path: Path, *, may_make: bool) -> bytes:
+    """The journal's key (32 bytes); made, for the user alone to read, where there is none.
+
+    It stands outside the state folder, so that a copy of that folder cannot be rewritten whole.
+    Raises `Unavailable` where it cannot be read or made, or is missing and `may_make` is false.
+    """
+    try:
+        return _read(path)
+    except FileNotFoundError:
+        if not may_make:
+            raise Unavailable(
+                f"the journal's key is gone: {path}",
+                help="put it back from a backup; or move the state folder away to begin a new one",
+            ) from None
+    except OSError as error:
+        raise Unavailable(f"the journal's key cannot be read: {path}: {error.strerror}") from error
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        mine = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+        with os.fdopen(os.open(mine, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+            file.write(secrets.token_bytes(32))
+            file.flush()
+            os.fsync(file.fileno())
+        try:
+            os.link(mine, path)  # the first of two processes wins, and both read what it wrote
+        except FileExistsError:
+            pass
+        finally:
+            mine.unlink()
+        return _read(path)
+    except OSError as error:
+        raise Unavailable(f"the journal's key cannot be made: {path}: {error.strerror}") from error
+
+
+def _read(path: Path) -> bytes:
+    key = path.read_bytes()
+    if len(key) != 32:
+        raise Unavailable(
+            f"the journal's key is damaged: {path} has {len(key)} bytes, not 32",
+            help="put it back from a backup; or move it and the state folder away to begin anew",
+        )
+    return key
+
+
+def link(
+    key: bytes,
+    previous: bytes,
+    seq: int,
+    run: str,
+    n: int,
+    kind: str,
+    v: int,
+    at: str,
+    active_ms: int,
+    digest: bytes,
+) -> bytes:
+    """The hash of one event: it vouches for the event and for all that came before."""
+    row = json.dumps([seq, run, n, kind, v, at, active_ms, digest.hex()], separators=(",", ":"))
+    return hmac.digest(key, previous + row.encode(), "sha256")
+
+
+def verify(db: sqlite3.Connection, key: bytes, head: tuple[int, bytes] | None) -> list[Fault]:
+    """Where the chain does not hold; empty where it is whole.
+
+    Finds an edited, dropped or reordered record always, and a cut tail by `head` (the sequence
+    number and hash last written down outside the database). A whole journal rewritten by a
+    holder of the key is not found.
+    """
+    faults: list[Fault] = []
+    previous, last, head_seen = GENESIS, 0, head is None
+    for row in db.execute("SELECT * FROM event ORDER BY seq"):
+        seq, run, _, kind, *_, facts, content, digest, written = row
+        if seq != last + 1:
+            gone = f"event {last + 1} is" if seq == last + 2 else f"events {last + 1}–{seq - 1} are"
+            faults.append(Fault(last + 1, f"{gone} missing"))
+        if _sha256(facts) != digest[:32]:
+            faults.append(Fault(seq, f"the facts of event {seq} ({kind} of run {run}) were edited"))
+        if content is not None and _sha256(content) != digest[32:]:
+            faults.append(Fault(seq, f"the content of event {seq} ({kind}) was edited"))
+        if seq == last + 1 and link(key, previous, *row[:7], digest) != written:
+            faults.append(Fault(seq, f"event {seq} ({kind} of run {run}) breaks the chain"))
+        if head is not None and seq == head[0]:
+            head_seen = True
+            if written != head[1]:
+                faults.append(Fault(seq, f"event {seq} is not the one that journal.head names"))
+        previous, last = written, seq
+    if head is not None and not head_seen:
+        faults.append(Fault(last, f"the tail was cut: journal.head names event {head[0]}"))
+    return faults
+
+
+def _sha256(stored: bytes | str) -> bytes:
+    # What was tampered with may have become text.
+    return hashlib.sha256(stored.encode() if isinstance(stored, str) else stored).digest()

@@ -1,0 +1,451 @@
+"""The durable store of events: one SQLite file a workspace, one writer thread, one hash chain.
+
+What queued while the last commit was under way is the next commit: many runs share one fsync.
+An event is committed before anyone sees it and before the act that it announces.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import os
+import queue
+import re
+import secrets
+import sqlite3
+import threading
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from codexd.errors import IllegalMove, Unavailable
+from codexd.runs import chain
+from codexd.runs.events import (
+    Answered,
+    Body,
+    Done,
+    Driven,
+    Encoded,
+    Ended,
+    Event,
+    Lost,
+    Started,
+    decode,
+    encode,
+)
+
+_SECTIONS = re.split(
+    r"^-- (migration|query): (\w+)\n", Path(__file__).with_suffix(".sql").read_text("utf-8"),
+    flags=re.MULTILINE,
+)  # fmt: skip
+_NAMED = list(zip(_SECTIONS[1::3], _SECTIONS[2::3], _SECTIONS[3::3], strict=True))
+MIGRATIONS = [text for kind, _, text in _NAMED if kind == "migration"]
+SQL = {name: text for kind, name, text in _NAMED if kind == "query"}
+
+
+def now() -> str:
+    """This instant, RFC 3339 UTC with milliseconds."""
+    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """A row of the `run` table."""
+
+    id: str
+    root: str
+    parent: str | None
+    agent: str
+    goal: str
+    status: str
+    host: str | None
+    last_n: int
+    spent: int
+    uncertain: int
+    started_at: str
+    ended_at: str | None
+
+
+@dataclass(slots=True)
+class _Append:
+    run: str
+    first_n: int
+    bodies: Sequence[Body]
+    encoded: Sequence[Encoded]
+    active_ms: int
+    at: str
+
+
+@dataclass(slots=True)
+class _Job:
+    work: _Append | Callable[[sqlite3.Connection], Any]
+    future: asyncio.Future[Any]
+    result: Any = None
+    fault: Exception | None = None
+
+
+class Journal:
+    """The journal of one workspace, opened for reading and writing by one host.
+
+    Open with `open_journal`. Reading takes a connection of its own each time, in the caller's
+    thread; callers on an event loop use `anyio.to_thread`.
+    """
+
+    def __init__(self, folder: Path, key: bytes, host: str) -> None:
+        self.path = folder / "state.db"
+        self.host = host
+        self._head_path = folder / "journal.head"
+        self._key = key
+        self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
+        self._inode = self.path.stat().st_ino
+        self._thread = threading.Thread(target=self._write, name="codexd-journal", daemon=True)
+        self._thread.start()
+
+    async def append(
+        self, run: str, first_n: int, bodies: Sequence[Body], active_ms: int
+    ) -> tuple[Event, ...]:
+        """Commit `bodies` as events `first_n`… of `run`, all or none, and give them back.
+
+        Raises `IllegalMove` where another driver wrote those numbers, `Unavailable` where the
+        store did not take them: then nothing of it happened.
+        """
+        encoded = [encode(body) for body in bodies]
+        return await self._ask(_Append(run, first_n, bodies, encoded, active_ms, now()))
+
+    async def erase(self, run: str) -> None:
+        """Take the conversation of `run` out of the store; facts and chain stay."""
+        await self._ask(lambda db: db.execute(SQL["erase"], (run,)))
+
+    async def approve(self, digest: str, what: str, scope: str, by: str) -> None:
+        """Keep an approval for good."""
+        row = (digest, what, scope, now(), by)
+        await self._ask(lambda db: db.execute(SQL["insert_approval"], row))
+
+    async def _ask(self, work: _Append | Callable[[sqlite3.Connection], Any]) -> Any:
+        future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        self._jobs.put(_Job(work, future))
+        return await future
+
+    def close(self) -> None:
+        """Write what is queued, then end the writer thread."""
+        self._jobs.put(None)
+        self._thread.join()
+
+    # The writer thread.
+
+    def _write(self) -> None:
+        db: sqlite3.Connection | None = None
+        ending = False
+        while not ending:
+            batch: list[_Job] = []
+            job = self._jobs.get()
+            while job is not None:
+                batch.append(job)
+                try:
+                    job = self._jobs.get_nowait()
+                except queue.Empty:
+                    break
+            ending = job is None
+            if batch:
+                try:
+                    db = db or _connect(self.path)
+                    self._commit(db, batch)
+                except sqlite3.Error as error:
+                    for job in batch:
+                        job.fault = _unavailable(self.path, error)
+                except OSError as error:
+                    for job in batch:
+                        job.fault = Unavailable(f"{self.path}: {error.strerror}")
+                _tell(batch)
+        if db is not None:
+            db.close()
+
+    def _commit(self, db: sqlite3.Connection, batch: list[_Job]) -> None:
+        """Do the whole batch in one transaction; where one job is refused, each in its own."""
+        try:
+            self._transact(db, batch)
+        except (sqlite3.IntegrityError, IllegalMove):
+            for job in batch:
+                try:
+                    self._transact(db, [job])
+                except (sqlite3.IntegrityError, IllegalMove):
+                    job.fault = IllegalMove("another host drives this run")
+
+    def _transact(self, db: sqlite3.Connection, batch: list[_Job]) -> None:
+        # SQLite goes on writing into a deleted file without an error.
+        try:
+            inode = self.path.stat().st_ino
+        except FileNotFoundError:
+            inode = 0
+        if inode != self._inode:
+            raise sqlite3.OperationalError("the file was deleted or replaced under us")
+        db.execute("BEGIN IMMEDIATE")
+        try:
+            head: tuple[int, bytes] = db.execute(SQL["head"]).fetchone() or (0, chain.GENESIS)
+            before = head
+            for job in batch:
+                if isinstance(job.work, _Append):
+                    job.result, head = self._insert(db, job.work, head)
+                else:
+                    job.work(db)
+            db.execute("COMMIT")
+        except BaseException:
+            if db.in_transaction:
+                db.execute("ROLLBACK")
+            raise
+        if head != before:
+            self._head_path.write_text(f"{head[0]} {head[1].hex()}\n")
+
+    def _insert(
+        self, db: sqlite3.Connection, work: _Append, head: tuple[int, bytes]
+    ) -> tuple[tuple[Event, ...], tuple[int, bytes]]:
+        seq, previous = head
+        events: list[Event] = []
+        rows: list[tuple[Any, ...]] = []
+        for n, (body, part) in enumerate(
+            zip(work.bodies, work.encoded, strict=True), start=work.first_n
+        ):
+            seq += 1
+            row = (seq, work.run, n, part.kind, part.v, work.at, work.active_ms)
+            previous = chain.link(self._key, previous, *row, part.digest)
+            rows.append((*row, part.facts, part.content, part.digest, previous))
+            events.append(Event(seq, work.run, n, work.at, work.active_ms, body, previous.hex()))
+        db.executemany(SQL["insert_event"], rows)
+        _project(db, work)
+        return tuple(events), (seq, previous)
+
+    # Reading.
+
+    def events(self, *, run: str | None = None, after: int = 0, limit: int = 500) -> list[Event]:
+        """Events in order: of one run, after its event `after`; else of all, after that `seq`."""
+        with self._reading() as db:
+            if run is None:
+                rows = db.execute(SQL["events"], (after, limit)).fetchall()
+            else:
+                rows = db.execute(SQL["events_of_run"], (run, after, limit)).fetchall()
+        return [_event(row) for row in rows]
+
+    def all_events(self, run: str) -> list[Event]:
+        """Every event of one run."""
+        return self.events(run=run, limit=-1)
+
+    def roots(self, limit: int) -> list[str]:
+        """Ids of the newest root runs, newest first."""
+        return self._column("roots", limit)
+
+    def children(self, run: str) -> list[str]:
+        """Ids of a run's children, in the order in which they began."""
+        return self._column("children", run)
+
+    def ids_like(self, start: str) -> list[str]:
+        """Ids that begin so (at most nine)."""
+        return self._column("like", start)
+
+    def ids(self) -> list[str]:
+        """All ids."""
+        return self._column("ids")
+
+    def stored(self, run: str) -> Stored | None:
+        """The row of a run."""
+        with self._reading() as db:
+            row = db.execute(SQL["run"], (run,)).fetchone()
+        return Stored(*row) if row else None
+
+    def approved(self, digest: str) -> str | None:
+        """The scope of an approval kept for good, or `None`."""
+        return next(iter(self._column("approval", digest)), None)
+
+    def host_alive(self, host: str | None) -> bool:
+        """Whether the process that drives as `host` holds its lock."""
+        if host == self.host:
+            return True
+        path = next(iter(self._column("host_lock", host)), None) if host else None
+        if path is None:
+            return False
+        try:
+            fd = os.open(path, os.O_RDONLY)
+        except OSError:
+            return False
+        try:
+            fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+        finally:
+            os.close(fd)
+        return False
+
+    def verify(self) -> tuple[list[chain.Fault], int, int]:
+        """(faults of the chain, number of events, number of runs)."""
+        head = None
+        if self._head_path.exists():
+            seq, _, digest = self._head_path.read_text().strip().partition(" ")
+            head = (int(seq), bytes.fromhex(digest)) if seq.isdigit() else (0, b"")
+        with self._reading() as db:
+            db.execute("BEGIN")
+            n_events: int = db.execute("SELECT count(*) FROM event").fetchone()[0]
+            n_runs: int = db.execute("SELECT count(DISTINCT run) FROM event").fetchone()[0]
+            return chain.verify(db, self._key, head), n_events, n_runs
+
+    def _column(self, query: str, *values: object) -> list[Any]:
+        with self._reading() as db:
+            return [row[0] for row in db.execute(SQL[query], values)]
+
+    @contextmanager
+    def _reading(self) -> Generator[sqlite3.Connection]:
+        try:
+            with closing(sqlite3.connect(self.path, timeout=5, isolation_level=None)) as db:
+                yield db
+        except sqlite3.Error as error:
+            raise _unavailable(self.path, error) from error
+
+
+@contextmanager
+def open_journal(folder: Path, key_path: Path) -> Generator[Journal]:
+    """The journal in `folder`, made where there is none; this process is a host while it is open.
+
+    Raises `Unavailable` where folder, key or database cannot be used.
+    """
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        hosts = folder / "hosts"
+        hosts.mkdir(mode=0o700, exist_ok=True)
+    except OSError as error:
+        raise Unavailable(
+            f"the state folder cannot be made: {folder}: {error.strerror}",
+            help="free some space, or set XDG_STATE_HOME to a folder that can be written",
+        ) from error
+    path = folder / "state.db"
+    key = chain.load_key(key_path, may_make=not path.exists())
+    host = secrets.token_hex(6)
+    lock_path = hosts / f"{host}.lock"
+    try:
+        lock = os.open(lock_path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise Unavailable(f"{lock_path}: {error.strerror}") from error
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        try:
+            with closing(_connect(path)) as db:
+                _migrate(db, path)
+                db.execute(
+                    SQL["insert_host"], (host, os.getpid(), _boot_id(), now(), str(lock_path))
+                )
+        except sqlite3.Error as error:
+            raise _unavailable(path, error) from error
+        journal = Journal(folder, key, host)
+        try:
+            yield journal
+        finally:
+            journal.close()
+    finally:
+        lock_path.unlink(missing_ok=True)
+        os.close(lock)
+
+
+def _connect(path: Path) -> sqlite3.Connection:
+    db = sqlite3.connect(path, timeout=10, isolation_level=None)
+    db.execute("PRAGMA journal_mode = WAL")
+    db.execute("PRAGMA synchronous = FULL")
+    return db
+
+
+def _migrate(db: sqlite3.Connection, path: Path) -> None:
+    done: int = db.execute("PRAGMA user_version").fetchone()[0]
+    if done > len(MIGRATIONS):
+        raise Unavailable(
+            f"{path} was written by a newer codexd (schema {done}, known {len(MIGRATIONS)})",
+            help="use that version, or move the file away to begin a new journal",
+        )
+    for number, script in enumerate(MIGRATIONS[done:], start=done + 1):
+        db.execute("BEGIN IMMEDIATE")
+        # Another process may have been first while we waited for the lock.
+        if db.execute("PRAGMA user_version").fetchone()[0] < number:
+            for statement in _statements(script):
+                db.execute(statement)
+            db.execute(f"PRAGMA user_version = {number}")
+        db.execute("COMMIT")
+    path.chmod(0o600)
+
+
+def _statements(script: str) -> Iterator[str]:
+    statement = ""
+    for line in script.splitlines(keepends=True):
+        statement += line
+        if sqlite3.complete_statement(statement):
+            yield statement
+            statement = ""
+
+
+def _project(db: sqlite3.Connection, work: _Append) -> None:
+    """Bring the run's row up to date with the events just written."""
+    spent = uncertain = 0
+    status = host = ended_at = None
+    for body in work.bodies:
+        match body:
+            case Started():
+                row = (work.run, body.root, body.parent, body.agent, body.goal, work.at)
+                db.execute(SQL["insert_run"], row)
+            case Driven():
+                host = body.host
+            case Answered():
+                spent += body.charged
+                uncertain += body.uncertain
+            case Lost():
+                spent += body.charged
+                uncertain += body.charged
+            case Done():
+                spent += body.spent
+                uncertain += body.uncertain
+            case Ended():
+                status, ended_at = body.status.value, work.at
+            case _:
+                pass
+    last_n = work.first_n + len(work.bodies) - 1
+    db.execute(SQL["update_run"], (last_n, spent, uncertain, status, host, ended_at, work.run))
+
+
+def _event(row: tuple[Any, ...]) -> Event:
+    seq, run, n, kind, v, at, active_ms, facts, content, digest, written = row
+    erased = content is None and len(digest) > 32
+    return Event(seq, run, n, at, active_ms, decode(kind, v, facts, content), written.hex(), erased)
+
+
+def _tell(batch: list[_Job]) -> None:
+    """Hand the results over to the event loop, in one call."""
+
+    def resolve() -> None:
+        for job in batch:
+            if job.future.cancelled():
+                continue
+            if job.fault is not None:
+                job.future.set_exception(job.fault)
+            else:
+                job.future.set_result(job.result)
+
+    try:
+        batch[0].future.get_loop().call_soon_threadsafe(resolve)
+    except RuntimeError:  # the loop is closed: nobody waits any more
+        return
+
+
+def _unavailable(path: Path, error: sqlite3.Error) -> Unavailable:
+    helps = {
+        "SQLITE_FULL": "free some space: nothing was begun that is not in the journal",
+        "SQLITE_READONLY": "make it writable, or set XDG_STATE_HOME to a folder that is",
+        "SQLITE_BUSY": "another program holds the file; end it, then try again",
+        "SQLITE_CORRUPT": "the file is damaged; move it away to begin a new journal",
+        "SQLITE_NOTADB": "the file is damaged; move it away to begin a new journal",
+    }
+    name = getattr(error, "sqlite_errorname", "")
+    family = next((known for known in helps if name.startswith(known)), "")
+    return Unavailable(f"the journal cannot be used: {path}: {error}", help=helps.get(family, ""))
+
+
+def _boot_id() -> str:
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    except OSError:
+        return ""

@@ -1,0 +1,107 @@
+-- The journal. Each statement has a name, and what it is for; migrations are numbered and only
+-- ever added to (`PRAGMA user_version` says how many have been done).
+
+-- migration: 1
+CREATE TABLE event (
+    seq       INTEGER PRIMARY KEY,
+    run       TEXT NOT NULL,
+    n         INTEGER NOT NULL,
+    kind      TEXT NOT NULL,
+    v         INTEGER NOT NULL,
+    at        TEXT NOT NULL,
+    active_ms INTEGER NOT NULL,
+    facts     BLOB NOT NULL,   -- exact JSON bytes, kept for good
+    content   BLOB,            -- exact JSON bytes of the conversation; NULL: none, or erased
+    digest    BLOB NOT NULL,   -- sha256(facts), then sha256(content) where there was any
+    hash      BLOB NOT NULL,   -- hmac(key, previous hash || all of the above but facts, content)
+    UNIQUE (run, n)            -- fences a second driver of the same run
+);
+-- A projection of the events, written with them; it can be rebuilt.
+CREATE TABLE run (
+    id         TEXT PRIMARY KEY,
+    root       TEXT NOT NULL,
+    parent     TEXT,
+    agent      TEXT NOT NULL,
+    goal       TEXT NOT NULL,
+    status     TEXT NOT NULL,
+    host       TEXT,
+    last_n     INTEGER NOT NULL,
+    spent      INTEGER NOT NULL,
+    uncertain  INTEGER NOT NULL,
+    started_at TEXT NOT NULL,
+    ended_at   TEXT
+);
+CREATE INDEX run_root ON run (root);
+CREATE INDEX run_parent ON run (parent);
+-- A process that drives runs, or drove them; alive while it holds the lock on its file.
+CREATE TABLE host (
+    id         TEXT PRIMARY KEY,
+    pid        INTEGER NOT NULL,
+    boot_id    TEXT NOT NULL,
+    started_at TEXT NOT NULL,
+    lock_path  TEXT NOT NULL
+);
+-- What the user allowed here for good.
+CREATE TABLE approval (
+    digest   TEXT PRIMARY KEY,
+    what     TEXT NOT NULL,
+    scope    TEXT NOT NULL,
+    given_at TEXT NOT NULL,
+    by       TEXT NOT NULL
+);
+
+-- query: head
+-- The end of the chain.
+SELECT seq, hash FROM event ORDER BY seq DESC LIMIT 1;
+
+-- query: insert_event
+INSERT INTO event VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
+
+-- query: insert_run
+INSERT INTO run VALUES (?, ?, ?, ?, ?, 'running', NULL, 0, 0, 0, ?, NULL);
+
+-- query: update_run
+UPDATE run SET last_n = ?, spent = spent + ?, uncertain = uncertain + ?,
+    status = coalesce(?, status), host = coalesce(?, host), ended_at = coalesce(?, ended_at)
+WHERE id = ?;
+
+-- query: insert_host
+INSERT INTO host VALUES (?, ?, ?, ?, ?);
+
+-- query: erase
+-- Retention: the conversation of a run goes, its facts stay, and so does the chain.
+UPDATE event SET content = NULL WHERE run = ? AND content IS NOT NULL;
+
+-- query: insert_approval
+INSERT OR REPLACE INTO approval VALUES (?, ?, ?, ?, ?);
+
+-- query: approval
+SELECT scope FROM approval WHERE digest = ?;
+
+-- query: events_of_run
+SELECT * FROM event WHERE run = ? AND n > ? ORDER BY n LIMIT ?;
+
+-- query: events
+SELECT * FROM event WHERE seq > ? ORDER BY seq LIMIT ?;
+
+-- query: roots
+SELECT id FROM run WHERE parent IS NULL ORDER BY started_at DESC, rowid DESC LIMIT ?;
+
+-- query: children
+SELECT id FROM run WHERE parent = ? ORDER BY rowid;
+
+-- query: like
+SELECT id FROM run WHERE id LIKE ? || '%' LIMIT 9;
+
+-- query: run
+SELECT * FROM run WHERE id = ?;
+
+-- query: ids
+-- Every run's id, for the shortest part that tells it from the others.
+SELECT id FROM run;
+
+-- query: host_lock
+SELECT lock_path FROM host WHERE id = ?;
+
+-- query: spent_since
+SELECT coalesce(sum(spent), 0) FROM run WHERE parent IS NULL AND started_at >= ?;

@@ -1,0 +1,494 @@
+"""A run is a fold over its events; what it does next is a function of that. Nothing here acts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from typing import Any, TypeAlias
+
+from codexd.models import Answer, Item, Stop, ToolCall, ToolReply, UserText
+from codexd.runs.answer import Result, missing, parse_result
+from codexd.runs.events import (
+    Answered,
+    Begun,
+    Body,
+    ChildSpec,
+    Done,
+    Ended,
+    Event,
+    Lost,
+    Noted,
+    Reported,
+    Started,
+    Stopping,
+)
+from codexd.runs.view import Status
+from codexd.tools import Effect, Finding
+
+MAX_CUT_STREAMS = 2
+"""How often a broken stream is asked again, each time as a new act."""
+MAX_CUT_ANSWERS = 2
+"""How often a model may run into its output cap before the run fails."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pending:
+    """One tool call of the last answer, on its way to a reply."""
+
+    call: ToolCall
+    act: int | None = None
+    reply: ToolReply | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Child:
+    """A child run, as its parent knows it."""
+
+    run: str
+    act: int
+    spec: ChildSpec
+    status: Status | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """The state of a run: everything follows from its events, in order."""
+
+    id: str
+    started: Started
+    n: int = 0
+    """The number of its last event."""
+    began_at: str = ""
+    ended_at: str | None = None
+    active_ms: int = 0
+    items: tuple[Item, ...] = ()
+    """The conversation as the next request has it, without pending calls' replies."""
+    pending: tuple[Pending, ...] = ()
+    """The calls of the last answer, in asked order."""
+    in_flight: tuple[Begun, ...] = ()
+    children: tuple[Child, ...] = ()
+    next_act: int = 1
+    settled: tuple[int, int] | None = None
+    """(leading items, tokens) that the last usage covers."""
+    model_used: str = ""
+    findings: tuple[Finding, ...] = ()
+    plan: tuple[tuple[str, str], ...] = ()
+    wrote: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    asked: frozenset[str] = frozenset()
+    """What the model was asked for once more."""
+    lightweight: bool = False
+    spent: int = 0
+    uncertain: int = 0
+    spent_micro_usd: int = 0
+    n_acts_done: int = 0
+    n_cut_streams: int = 0
+    n_cut_answers: int = 0
+    last: Answered | None = None
+    """The last outcome of a model call."""
+    overrun: str = ""
+    stopping: Stopping | None = None
+    ended: Ended | None = None
+
+    @property
+    def is_group(self) -> bool:
+        """Whether it is a run without a model whose acts are its children."""
+        return not self.started.model
+
+    @property
+    def status(self) -> Status:
+        """As far as the events say: `INTERRUPTED` and `WAITING` are not theirs to say."""
+        return self.ended.status if self.ended else Status.RUNNING
+
+
+# What a run wants next; the loop admits it, or not.
+
+
+@dataclass(frozen=True, slots=True)
+class CallModel:
+    """Ask the model, with the conversation as it is."""
+
+
+@dataclass(frozen=True, slots=True)
+class CallTool:
+    """Do what a pending call asks for."""
+
+    call: ToolCall
+
+
+@dataclass(frozen=True, slots=True)
+class StartChild:
+    """Start a child of a group; `index` is its place in the order asked."""
+
+    index: int
+    spec: ChildSpec
+
+
+@dataclass(frozen=True, slots=True)
+class AskAgain:
+    """Say `say` to the model once, and go on."""
+
+    what: str
+    say: str
+
+
+@dataclass(frozen=True, slots=True)
+class Shorten:
+    """The conversation passed the model's window: shorten what is old in it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finish:
+    """End the run."""
+
+    status: Status
+    reason: str = ""
+    help: str = ""
+
+
+Want: TypeAlias = CallModel | CallTool | StartChild | AskAgain | Shorten | Finish
+
+
+def begin(run_id: str, started: Started) -> Run:
+    """A run before its first event."""
+    return Run(id=run_id, started=started)
+
+
+def replay(events: Iterable[Event]) -> Run | None:
+    """The run that its stored events add up to; `None` without a `started` event."""
+    run = None
+    for event in events:
+        if run is None:
+            if not isinstance(event.body, Started):
+                return None
+            run = begin(event.run, event.body)
+        run = fold_event(run, event)
+    return run
+
+
+def fold_event(run: Run, event: Event) -> Run:
+    """The run after one more committed event."""
+    run = fold(run, (event.body,))
+    ended_at = event.at if isinstance(event.body, Ended) else run.ended_at
+    began_at = run.began_at or event.at
+    return replace(run, active_ms=event.active_ms, began_at=began_at, ended_at=ended_at)
+
+
+def fold(run: Run, bodies: Iterable[Body]) -> Run:
+    """The run after `bodies`. Pure; one row a kind."""
+    for body in bodies:
+        run = replace(_FOLDS.get(type(body), _unchanged)(run, body), n=run.n + 1)
+    return run
+
+
+def _unchanged(run: Run, _body: Body) -> Run:
+    return run
+
+
+def _started(run: Run, body: Started) -> Run:
+    items = (UserText(opening(body)),) if body.model else ()
+    return replace(run, started=body, items=items, notes=body.notes)
+
+
+def _begun(run: Run, body: Begun) -> Run:
+    children = run.children
+    if body.what == "child" and body.spec is not None:
+        children = (*children, Child(body.run, body.act, body.spec))
+    return replace(
+        run,
+        in_flight=(*run.in_flight, body),
+        pending=tuple(
+            replace(p, act=body.act) if p.call.id == body.call_id and p.reply is None else p
+            for p in run.pending
+        ),
+        children=children,
+        next_act=max(run.next_act, body.act + 1),
+    )
+
+
+def _answered(run: Run, body: Answered) -> Run:
+    run = replace(
+        _landed(run, body.act),
+        spent=run.spent + body.charged,
+        uncertain=run.uncertain + body.uncertain,
+        spent_micro_usd=run.spent_micro_usd + body.charged_micro_usd,
+        last=body,
+    )
+    if body.fault:
+        cut = body.fault == "CutStream"
+        return replace(run, n_cut_streams=run.n_cut_streams + cut, settled=None)
+    answer = Answer(body.text, body.calls, body.opaque, Stop(body.stop), body.usage, body.model)
+    items = (*run.items, answer)
+    return replace(
+        run,
+        items=items,
+        pending=tuple(Pending(call) for call in body.calls),
+        settled=(len(items), body.usage.total) if body.usage else None,
+        model_used=body.model or run.model_used,
+        n_cut_answers=run.n_cut_answers + (answer.stop is Stop.MAX_OUTPUT),
+    )
+
+
+def _done(run: Run, body: Done) -> Run:
+    run = replace(
+        _landed(run, body.act),
+        spent=run.spent + body.spent,
+        uncertain=run.uncertain + body.uncertain,
+        spent_micro_usd=run.spent_micro_usd + body.spent_micro_usd,
+        wrote=(*run.wrote, *(path for path in body.wrote if path not in run.wrote)),
+        n_acts_done=run.n_acts_done + (body.act > 0),
+        children=tuple(
+            replace(child, status=body.status) if body.run and child.run == body.run else child
+            for child in run.children
+        ),
+    )
+    return _replied(run, body.call_id, body.text, is_error=body.is_error)
+
+
+def _lost(run: Run, body: Lost) -> Run:
+    run = replace(
+        _landed(run, body.act),
+        spent=run.spent + body.charged,
+        uncertain=run.uncertain + body.charged,
+        spent_micro_usd=run.spent_micro_usd + body.charged_micro_usd,
+        settled=None,
+    )
+    return _replied(run, body.call_id, body.why, is_error=True)
+
+
+def _reported(run: Run, body: Reported) -> Run:
+    fresh = tuple(finding for finding in body.findings if finding not in run.findings)
+    run = replace(run, findings=run.findings + fresh)
+    return _replied(run, body.call_id, f"{len(fresh)} noted")
+
+
+def _noted(run: Run, body: Noted) -> Run:
+    if body.text and body.what != "plan":
+        run = replace(run, notes=(*run.notes, body.text))
+    match body.what:
+        case "plan":
+            return _replied(replace(run, plan=body.plan), body.call_id, "noted")
+        case "lightweight":
+            return replace(run, lightweight=True)
+        case "overrun":
+            return replace(run, overrun=body.text)
+        case "compacted":
+            items = shortened(run.items, upto=body.upto, keep_bytes=body.keep_bytes)
+            # A fault that led here is answered by this; the next call is a fresh one.
+            asked = run.asked | {"compacted"}
+            return replace(run, items=items, settled=None, last=None, asked=asked)
+        case "asked_again":
+            return replace(
+                run,
+                items=(*run.items, UserText(body.say)),
+                asked=run.asked | {body.ask},
+            )
+
+
+def _stopping(run: Run, body: Stopping) -> Run:
+    return replace(run, stopping=run.stopping or body)
+
+
+def _ended(run: Run, body: Ended) -> Run:
+    return replace(run, ended=body)
+
+
+_FOLDS: dict[type[Body], Callable[[Run, Any], Run]] = {
+    Started: _started,
+    Begun: _begun,
+    Answered: _answered,
+    Done: _done,
+    Lost: _lost,
+    Reported: _reported,
+    Noted: _noted,
+    Stopping: _stopping,
+    Ended: _ended,
+}
+
+
+def _landed(run: Run, act: int) -> Run:
+    """The run with `act` no longer in flight."""
+    return replace(run, in_flight=tuple(begun for begun in run.in_flight if begun.act != act))
+
+
+def _replied(run: Run, call_id: str, text: str, *, is_error: bool = False) -> Run:
+    """The run with a reply to one call; once all calls have theirs, they join the conversation."""
+    if not call_id:
+        return run
+    pending = tuple(
+        replace(p, reply=ToolReply(call_id, p.call.name, text, is_error))
+        if p.call.id == call_id and p.reply is None
+        else p
+        for p in run.pending
+    )
+    replies = tuple(p.reply for p in pending if p.reply is not None)
+    if len(replies) < len(pending):
+        return replace(run, pending=pending)
+    return replace(run, pending=(), items=(*run.items, *replies))
+
+
+def shortened(items: tuple[Item, ...], *, upto: int, keep_bytes: int) -> tuple[Item, ...]:
+    """`items` with the tool results among the first `upto` cut to `keep_bytes` each."""
+
+    def cut(item: Item) -> Item:
+        if not isinstance(item, ToolReply) or len(item.text.encode()) <= keep_bytes:
+            return item
+        head = item.text.encode()[:keep_bytes].decode(errors="ignore")
+        return replace(item, text=f"{head}\n[shortened; call the tool again for the rest]")
+
+    return (*(cut(item) for item in items[:upto]), *items[upto:])
+
+
+def opening(started: Started) -> str:
+    """The first message of a run's conversation: the goal, and what belongs to it."""
+    parts = [started.goal or "Do what you are for."]
+    if started.scope:
+        parts.append("Scope (what this is about): " + ", ".join(started.scope))
+    if started.criteria:
+        parts.append("Success criteria:\n" + "\n".join(f"- {text}" for text in started.criteria))
+    if started.artifacts:
+        parts.append("Write these files:\n" + "\n".join(f"- {a}" for a in started.artifacts))
+    return "\n\n".join(parts)
+
+
+# What comes next.
+
+
+def next_acts(run: Run) -> tuple[Want, ...]:
+    """What the run wants now; empty while it can only wait for what is in flight."""
+    if run.ended:
+        return ()
+    if run.stopping:
+        stopping = run.stopping
+        return () if run.in_flight else (Finish(stopping.status, stopping.why),)
+    if run.is_group:
+        return _next_of_group(run)
+    if run.pending:
+        return _next_calls(run)
+    if run.in_flight:
+        return ()
+    if run.overrun:
+        return (Finish(Status.BUDGET_EXCEEDED, run.overrun),)
+    if run.last is not None and run.last.fault:
+        return (_after_fault(run, run.last),)
+    answer = run.items[-1] if run.items else None
+    if isinstance(answer, Answer):
+        return (_after_answer(run, answer),)
+    return (CallModel(),)
+
+
+def _next_of_group(run: Run) -> tuple[Want, ...]:
+    begun = len(run.children)
+    if begun < len(run.started.children):
+        return tuple(
+            StartChild(index, spec)
+            for index, spec in enumerate(run.started.children)
+            if index >= begun
+        )
+    if run.in_flight:
+        return ()
+    statuses = [child.status or Status.FAILED for child in run.children]
+    worst = next((status for status in PRECEDENCE if status in statuses), Status.COMPLETED)
+    n = sum(status is Status.COMPLETED for status in statuses)
+    reason = "" if worst is Status.COMPLETED else f"{n} of {len(statuses)} completed"
+    return (Finish(worst, reason),)
+
+
+PRECEDENCE = (
+    Status.CANCELLED,
+    Status.FAILED,
+    Status.BUDGET_EXCEEDED,
+    Status.DEADLINE_EXCEEDED,
+)
+"""Of several ends, the first of these is what they come to together."""
+
+
+def _next_calls(run: Run) -> tuple[Want, ...]:
+    """Calls that may begin now. Calls begin in asked order; a write waits for what was asked
+    before it, and what was asked after it waits for the write.
+    """
+    wants: list[Want] = []
+    n_children = sum(begun.what == "child" for begun in run.in_flight)
+    limit = run.started.max_children
+    for index, pending in enumerate(run.pending):
+        if pending.act is not None or pending.reply is not None:
+            if pending.reply is None and _writes(run, pending.act):
+                break
+            continue
+        name = pending.call.name
+        if name in WRITERS and any(earlier.reply is None for earlier in run.pending[:index]):
+            break
+        if name == "delegate":
+            n_children += 1
+            if limit is not None and n_children > limit:
+                break
+        wants.append(CallTool(pending.call))
+        if name in WRITERS:
+            break
+    return tuple(wants)
+
+
+WRITERS = frozenset({"write_file", "apply_patch", "shell"})
+"""Tools that calls after them may depend on."""
+
+
+def _writes(run: Run, act: int | None) -> bool:
+    begun = next((begun for begun in run.in_flight if begun.act == act), None)
+    return begun is not None and (
+        begun.effect in (Effect.FILE_WRITE, Effect.OTHER) and begun.what == "tool"
+    )
+
+
+def _after_fault(run: Run, last: Answered) -> Want:
+    if last.fault == "ContextTooLong" and "compacted" not in run.asked:
+        return Shorten()
+    if last.fault == "CutStream" and run.n_cut_streams <= MAX_CUT_STREAMS:
+        return CallModel()
+    return Finish(Status.FAILED, last.message, last.help)
+
+
+def _after_answer(run: Run, answer: Answer) -> Want:
+    if answer.stop is Stop.REFUSED:
+        return Finish(Status.FAILED, f"the model refused: {answer.text.strip()}")
+    if answer.stop is Stop.MAX_OUTPUT:
+        if run.n_cut_answers > MAX_CUT_ANSWERS:
+            return Finish(Status.FAILED, "the model's answers keep running into the output cap")
+        return AskAgain(
+            "cut",
+            "Your answer was cut at the output limit. Go on from there, more briefly.",
+        )
+    wanted: list[str] = []
+    if "result" not in run.asked and parse_result(answer.text) is None:
+        wanted.append("Give your last answer once more, as the JSON object that was asked for.")
+    absent = missing(run.started.artifacts, run.wrote)
+    if "result" not in run.asked and absent and can_write(run):
+        wanted.append(f"These declared artifacts are not written yet: {', '.join(absent)}. "
+                      "Write them, then give the last answer.")  # fmt: skip
+    if wanted and not run.lightweight:
+        return AskAgain("result", " ".join(wanted))
+    if not answer.text.strip() and not run.findings and not run.wrote:
+        return Finish(
+            Status.FAILED,
+            "the model answered nothing and did nothing",
+            "try another model (-m PROVIDER/MODEL), or say more in --goal",
+        )
+    return Finish(Status.COMPLETED)
+
+
+def can_write(run: Run) -> bool:
+    """Whether the run was offered a tool that writes files."""
+    return any(tool["name"] in WRITERS for tool in run.started.tools)
+
+
+def result_of(run: Run) -> Result | None:
+    """The structured result in the last answer that has one."""
+    for item in reversed(run.items):
+        if isinstance(item, Answer) and (result := parse_result(item.text)) is not None:
+            return result
+    return None
+
+
+def last_text(run: Run) -> str:
+    """The last thing that the model said in words."""
+    texts = (item.text for item in reversed(run.items) if isinstance(item, Answer))
+    return next((text.strip() for text in texts if text.strip()), "")

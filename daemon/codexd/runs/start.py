@@ -1,0 +1,265 @@
+"""How a run comes to be: its definition, budget, policy and tools, checked before it begins."""
+
+from __future__ import annotations
+
+import secrets
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import PurePosixPath
+from typing import Any
+
+from codexd.agents.definition import AgentDefinition
+from codexd.errors import BadRequest, BudgetExceeded, Denied
+from codexd.policy import Grant, Layer
+from codexd.runs import ledger
+from codexd.runs.context import system_prompt
+from codexd.runs.events import Approved, Body, ChildSpec, Driven, Started
+from codexd.runs.host import Host
+from codexd.runs.ledger import Account
+from codexd.runs.run import begin
+from codexd.runs.seat import Seat
+from codexd.tools import Tool
+from codexd.tools.table import offered, schema_of
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Order:
+    """What is wanted of one agent, before anything was checked."""
+
+    definition: AgentDefinition
+    spec: ChildSpec
+    budget_micro_usd: int | None = None
+    artifacts: tuple[str, ...] | None = None
+    """The declared artifacts as this run is to write them; `None`: as declared."""
+
+
+def root_of(order: Order, host: Host, *, consent: Sequence[Body] = ()) -> Seat:
+    """A root run, ready to be driven. Raises `Rejected` where it may not begin."""
+    account = ledger.open_root(budget_of(order, host))
+    money = _money_root(order.budget_micro_usd)
+    return _seat(order, host, parent=None, account=account, money=money, extra=consent)
+
+
+def group_of(
+    orders: Sequence[Order],
+    host: Host,
+    *,
+    total_budget: int | None,
+    budget_micro_usd: int | None,
+    deadline_seconds: float | None,
+    consent: Sequence[Body] = (),
+) -> Seat:
+    """A run without a model whose acts are its children, each checked before any begins."""
+    budgets = [budget_of(order, host) for order in orders]
+    limit = sum(budgets) if total_budget is None else total_budget
+    account = ledger.open_root(limit)
+    money = _money_root(budget_micro_usd)
+    run_id = _new_id()
+    started = Started(
+        root=run_id,
+        goal="; ".join(dict.fromkeys(_goal(order) for order in orders)),
+        budget=limit,
+        budget_micro_usd=budget_micro_usd,
+        deadline_seconds=deadline_seconds,
+        children=tuple(order.spec for order in orders),
+    )
+    group = Seat(
+        run=begin(run_id, started),
+        account=account,
+        money=money,
+        opening=(started, *consent, Driven(host=host.journal.host)),
+    )
+    children: list[Seat] = []
+    artifacts = _own_artifacts([order.definition.artifacts for order in orders])
+    for order, budget, own in zip(orders, budgets, artifacts, strict=True):
+        sure = budget if total_budget is None else min(budget, limit // len(orders))
+        child = ledger.open_child(account, cap=min(budget, limit), sure=sure)
+        assert child is not None, "shares of a limit fit into it"
+        children.append(_child(replace(order, artifacts=own), group, child, host))
+    group.prepared = tuple(children)
+    return group
+
+
+def child_of(parent: Seat, spec: ChildSpec, host: Host) -> Seat:
+    """A child that a running agent delegates to. Raises `CodexdError`, told to its model."""
+    definition = host.registry().find(spec.agent)
+    depth = parent.run.started.depth + 1
+    deepest = min(
+        [host.config.max_depth, *(x.depth for x in _policy_of(parent, host) if x.depth is not None)]
+    )
+    if depth > deepest:
+        raise Denied(f"a run at depth {depth} is deeper than the limit of {deepest} (max_depth)")
+    order = Order(definition=definition, spec=spec)
+    cap = min(budget_of(order, host), parent.account.room)
+    account = ledger.open_child(parent.account, cap=cap, sure=cap if spec.budget is not None else 0)
+    if account is None or cap <= 0:
+        raise BudgetExceeded("nothing of the budget is left for a child run")
+    try:
+        return _child(order, parent, account, host)
+    except BaseException:
+        ledger.close(account)
+        raise
+
+
+def budget_of(order: Order, host: Host) -> int:
+    """The run's limit in tokens. Raises `BadRequest` where more was asked than may be."""
+    own = order.definition.max_tokens
+    asked = order.spec.budget
+    if asked is None:
+        return own if own is not None else host.config.default_budget
+    if asked < 0:
+        raise BadRequest(f"a budget of {asked} is below zero")
+    if own is not None and asked > own and not host.config.may_raise_budget:
+        source = order.definition.max_tokens_source or order.definition.source
+        raise BadRequest(
+            f"a budget of {asked:,} is more than {order.definition.name} allows: {own:,} ({source})",
+            help=f"ask for {own} or less, or raise max_tokens there",
+        )
+    return asked
+
+
+def _child(order: Order, parent: Seat, account: Account, host: Host) -> Seat:
+    money = None
+    if parent.money is not None:
+        cap = parent.money.room
+        if order.budget_micro_usd is not None:
+            cap = min(cap, order.budget_micro_usd)
+        money = ledger.open_child(parent.money, cap=cap, sure=0)
+    return _seat(order, host, parent=parent, account=account, money=money)
+
+
+def _seat(
+    order: Order,
+    host: Host,
+    *,
+    parent: Seat | None,
+    account: Account,
+    money: Account | None,
+    extra: Sequence[Body] = (),
+) -> Seat:
+    definition, spec = order.definition, order.spec
+    opened = host.open_model(definition)
+    if money is not None and opened.price is None:
+        raise BadRequest(
+            f"no price is known for {opened.model.name}, so a limit in money cannot be kept",
+            help="leave --budget-usd out: the limit in tokens holds",
+        )
+    artifacts = definition.artifacts if order.artifacts is None else order.artifacts
+    above = _policy_of(parent, host)
+    policy = (*above, _for_artifacts(definition.policy, definition.artifacts, artifacts))
+    tools, notes = offered(
+        definition.tools,
+        shell_allowed=host.config.sandbox == "none",
+        web_search=host.config.web_search is not None,
+        policy=policy,
+    )
+    run_id = _new_id()
+    started = Started(
+        parent=parent.run.id if parent else None,
+        root=parent.run.started.root if parent else run_id,
+        depth=parent.run.started.depth + 1 if parent else 0,
+        agent=definition.name,
+        definition=definition.model_dump(mode="json", exclude_defaults=True),
+        goal=host.redact(_goal(order)),
+        scope=spec.scope,
+        system=host.redact(system_prompt(definition, project_rules=host.project_rules)),
+        tools=tuple(_schema(tool) for tool in tools),
+        policy=tuple(asdict(layer) for layer in policy),
+        model=opened.model.name,
+        billed=opened.billed,
+        window=opened.model.window,
+        budget=account.cap,
+        budget_micro_usd=money.cap if money else None,
+        deadline_seconds=_deadline(spec.deadline_seconds, definition.timeout_seconds, parent),
+        criteria=definition.success_criteria,
+        artifacts=artifacts,
+        retention=definition.retention.value,
+        max_children=definition.max_parallel_tasks,
+        notes=tuple(notes),
+    )
+    return Seat(
+        run=begin(run_id, started),
+        account=account,
+        money=money,
+        definition=definition,
+        model=opened,
+        light=host.light_model(),
+        tools={tool.name: tool for tool in tools},
+        context=replace(host.context, policy=policy, scope=spec.scope),
+        parent=parent,
+        opening=(started, *extra, Driven(host=host.journal.host)),
+    )
+
+
+def _policy_of(parent: Seat | None, host: Host) -> tuple[Layer, ...]:
+    """The layers above a new run: its parent's, or the ceilings alone."""
+    while parent is not None and parent.context is None:
+        parent = parent.parent
+    return parent.context.policy if parent and parent.context else host.context.policy
+
+
+def _goal(order: Order) -> str:
+    definition = order.definition
+    return order.spec.goal or definition.goal or definition.description
+
+
+def _deadline(*lengths: float | Seat | None) -> float | None:
+    """The shortest of some lengths and of what is left of the parent's."""
+    found: list[float] = []
+    for length in lengths:
+        if isinstance(length, Seat):
+            limit = length.run.started.deadline_seconds
+            if limit is not None:
+                found.append(max(0.0, limit - length.watch.ms / 1000))
+        elif length is not None:
+            found.append(length)
+    return min(found, default=None)
+
+
+def _schema(tool: Tool) -> dict[str, Any]:
+    name, description, parameters = schema_of(tool)
+    return {"name": name, "description": description, "parameters": parameters}
+
+
+def _own_artifacts(declared: Sequence[tuple[str, ...]]) -> list[tuple[str, ...]]:
+    """Each run's artifacts; one that several declare becomes `NAME.<n>.EXT` of each."""
+    times = Counter(path for paths in declared for path in set(paths))
+    seen: Counter[str] = Counter()
+    own: list[tuple[str, ...]] = []
+    for paths in declared:
+        mine: list[str] = []
+        for text in paths:
+            if times[text] > 1 and not set("*?[") & set(text):
+                seen[text] += 1
+                path = PurePosixPath(text)
+                mine.append(str(path.with_name(f"{path.stem}.{seen[text]}{path.suffix}")))
+            else:
+                mine.append(text)
+        own.append(tuple(mine))
+    return own
+
+
+def _for_artifacts(layer: Layer, declared: tuple[str, ...], own: tuple[str, ...]) -> Layer:
+    """`layer` with the grants of the declared artifacts moved to what this run is to write."""
+    if layer.write is None or declared == own:
+        return layer
+    moved = dict(zip(declared, own, strict=True))
+    write = tuple(
+        Grant(moved.get(grant.value.removeprefix("./"), grant.value), grant.source)
+        for grant in layer.write
+    )
+    return replace(layer, write=write)
+
+
+def _money_root(limit: int | None) -> Account | None:
+    return None if limit is None else ledger.open_root(limit)
+
+
+def _new_id() -> str:
+    return secrets.token_hex(6)
+
+
+def approved(host_name: str, by: str, scope: str) -> Approved:
+    """The event that says who allowed a hosted model to read the workspace's files."""
+    return Approved(what="hosted model", subject=host_name, by=by, scope=scope)

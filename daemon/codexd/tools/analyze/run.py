@@ -1,0 +1,231 @@
+"""From paths to an analysis: read what the policy allows, ask ruff, hand it to the worker."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import sys
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import anyio
+import anyio.to_thread
+
+import codexd
+from codexd.errors import CodexdError, ToolFault
+from codexd.policy.files import read_bytes, walk
+from codexd.tools import process
+from codexd.tools.analyze.dependencies import is_manifest
+from codexd.tools.analyze.lint import RULES, ruff_command
+from codexd.tools.analyze.work import Analysis, Job
+from codexd.tools.interface import ToolContext
+from codexd.tools.process import Head
+
+SECONDS = 120
+"""How long ruff, or our own rules, may take."""
+
+LARGEST_FILE = 1_000_000
+"""Bytes; a larger one is data or made by a program."""
+
+LARGEST_JOB = 64_000_000
+"""Bytes of all files together."""
+
+KEPT = 64
+"""Results that the cache folder keeps."""
+
+FOREIGN = {
+    "node_modules",
+    "vendor",
+    "third_party",
+    "_vendor",
+    "site-packages",
+    ".venv",
+    "venv",
+    "dist",
+    "build",
+    "target",
+    "__pycache__",
+}
+"""Folders of code that others wrote or programs made; looked into where a path names them."""
+
+SUFFIXES = re.compile(
+    r"\.(c|cc|cpp|cs|cxx|erl|f90|gd|go|h|hh|hpp|java|js|jsx|cjs|mjs|kt|kts|lua|m|mm|php|pl|pm|py|r"
+    r"|rb|rs|scala|sol|swift|ts|tsx|vue|zig|sh|sql)$",
+    re.IGNORECASE,
+)
+"""What is code: the languages that lizard reads, and shell."""
+
+
+async def run(context: ToolContext, kinds: Sequence[str], paths: Sequence[str]) -> Analysis:
+    """The analysis of the files under `paths`, from the cache where nothing has changed.
+
+    Raises `ToolFault` where it takes too long or a path cannot be read.
+    """
+    chosen = await anyio.to_thread.run_sync(choose, context, kinds, paths)
+    key = await anyio.to_thread.run_sync(state_of, context, kinds, chosen)
+    kept = await anyio.to_thread.run_sync(recall, context.cache, key)
+    if kept:
+        return kept
+    made = await make(context, kinds, chosen)
+    await anyio.to_thread.run_sync(keep, context.cache, key, made)
+    return made
+
+
+def choose(context: ToolContext, kinds: Sequence[str], paths: Sequence[str]) -> list[str]:
+    """The files to look at, sorted: code, and manifests where dependencies are asked for."""
+    found: set[str] = set()
+    for start in paths:
+        named = set(start.split("/"))
+        for path in walk(context.root, context.policy, start):
+            folders = set(path.split("/")[:-1])
+            if path.endswith(".min.js") or (folders & FOREIGN) - named:
+                continue
+            if SUFFIXES.search(path) or ("dependencies" in kinds and is_manifest(path)):
+                found.add(path)
+    return sorted(found)
+
+
+def state_of(context: ToolContext, kinds: Sequence[str], chosen: Sequence[str]) -> str:
+    """A name for this analysis of these files as they are now."""
+    stamps: list[tuple[str, int, int]] = []
+    for path in chosen:
+        try:
+            stat = os.lstat(context.root / path)
+        except FileNotFoundError:
+            continue
+        stamps.append((path, stat.st_mtime_ns, stat.st_size))
+    # The policy is part of it: what one agent may read, another may not.
+    whole = (codexd.__version__, str(context.root), sorted(kinds), stamps, repr(context.policy))
+    return hashlib.sha256(repr(whole).encode()).hexdigest()[:32]
+
+
+def recall(cache: Path | None, key: str) -> Analysis | None:
+    """The analysis kept under this key, or `None`."""
+    try:
+        return (
+            Analysis.model_validate_json((cache / f"analyze-{key}.json").read_bytes())
+            if cache
+            else None
+        )
+    except (OSError, ValueError):  # absent, or cut off by a full disk: it is made again
+        return None
+
+
+def keep(cache: Path | None, key: str, made: Analysis) -> None:
+    """Keep an analysis for the pages to come; a cache that cannot be written is none."""
+    if cache is None:
+        return
+    try:
+        cache.mkdir(parents=True, exist_ok=True, mode=0o700)
+        with tempfile.NamedTemporaryFile(dir=cache, delete=False) as file:
+            file.write(made.model_dump_json().encode())
+        Path(file.name).replace(cache / f"analyze-{key}.json")
+        kept = sorted(cache.glob("analyze-*.json"), key=lambda path: path.stat().st_mtime_ns)
+        for old in kept[:-KEPT]:
+            old.unlink(missing_ok=True)
+    except OSError:
+        return
+
+
+async def make(context: ToolContext, kinds: Sequence[str], chosen: Sequence[str]) -> Analysis:
+    """The analysis, made anew."""
+    files, notes = await anyio.to_thread.run_sync(read, context, chosen)
+    with tempfile.TemporaryDirectory(prefix="codexd-") as name:
+        names, reports = {}, b"[]"
+        if any(kind in RULES for kind in kinds):
+            names = await anyio.to_thread.run_sync(copy_python, files, Path(name, "code"))
+            if names:
+                reports = await output_of(ruff_command(kinds), Path(name, "code"))
+        job = Job(
+            kinds=tuple(kinds),
+            files=tuple(files),
+            reports=tuple(under_their_names(json.loads(reports), names)),
+            names=names,
+        )
+        made = await output_of(await anyio.to_thread.run_sync(hand_over, job, name), Path(name))
+    return Analysis.model_validate_json(made).model_copy(update={"notes": tuple(notes)})
+
+
+def read(context: ToolContext, chosen: Sequence[str]) -> tuple[list[tuple[str, str]], list[str]]:
+    """Path and text of each file that may be read, and sentences about those left out."""
+    files: list[tuple[str, str]] = []
+    large = odd = refused = total = 0
+    for path in chosen:
+        try:
+            data = read_bytes(context.root, context.policy, path, limit=LARGEST_FILE + 1)
+        except CodexdError:
+            refused += 1
+            continue
+        if len(data) > LARGEST_FILE or total + len(data) > LARGEST_JOB:
+            large += 1
+            continue
+        try:
+            text = data.decode("utf-8-sig")
+        except UnicodeDecodeError:
+            odd += 1
+            continue
+        total += len(data)
+        files.append((path, text))
+    left_out = (
+        (large, f"larger than {LARGEST_FILE:,} bytes, or more than one analysis holds"),
+        (odd, "not UTF-8"),
+        (refused, "not readable under this agent's policy"),
+    )
+    return files, [f"left out, {why}: {n} files" for n, why in left_out if n]
+
+
+def copy_python(files: Sequence[tuple[str, str]], folder: Path) -> dict[str, int]:
+    """Copy the Python files into `folder`; the name of each there, and its place in `files`.
+
+    Copies, so that ruff sees what the policy let be read and nothing else: no neighbour, no
+    link that was put there meanwhile, no configuration.
+    """
+    folder.mkdir()
+    names: dict[str, int] = {}
+    for place, (path, text) in enumerate(files):
+        if path.endswith(".py"):
+            # The file's own name stays: rules know `__init__.py` and `conftest.py`.
+            name = f"{place}/{path.rpartition('/')[2]}"
+            names[name] = place
+            (folder / str(place)).mkdir()
+            (folder / name).write_text(text, encoding="utf-8", newline="")
+    return names
+
+
+def under_their_names(
+    reports: Iterable[dict[str, Any]], names: Mapping[str, int]
+) -> Iterator[dict[str, Any]]:
+    """Ruff's reports with `filename` as `copy_python` gave it."""
+    for report in reports:
+        name = "/".join(Path(report["filename"]).parts[-2:])
+        if name in names:
+            yield {**report, "filename": name}
+
+
+def hand_over(job: Job, folder: str) -> list[str]:
+    """Put the job where the worker reads it; the argument list that starts the worker."""
+    place = Path(folder, "job.json")
+    place.write_text(job.model_dump_json(), encoding="utf-8")
+    return [sys.executable, "-P", "-s", "-m", "codexd.tools.analyze.work", str(place)]
+
+
+async def output_of(argv: Sequence[str], folder: Path) -> bytes:
+    """What one of our own programs writes. Raises `ToolFault` where it fails or takes too long."""
+    output, errors = bytearray(), Head(4_000)
+
+    def take(chunk: bytes) -> bool:
+        output.extend(chunk)
+        return len(output) < LARGEST_JOB
+
+    env = {"PYTHONPATH": str(Path(codexd.__file__).parent.parent), "PYTHONHASHSEED": "0"}
+    done = await process.run(argv, cwd=folder, env=env, seconds=SECONDS, take=take, errors=errors)
+    if done.timed_out:
+        raise ToolFault(f"the analysis took longer than {SECONDS} s", help="name fewer paths")
+    if done.status or done.enough:
+        last = errors.text.strip().rpartition("\n")[2] or "too much to report"
+        raise ToolFault(f"the analysis broke off: {last}", help="name fewer paths")
+    return bytes(output)

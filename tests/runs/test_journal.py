@@ -1,0 +1,241 @@
+"""What is committed is there, in one chain; what was tampered with is found."""
+
+import sqlite3
+import subprocess
+import sys
+from pathlib import Path
+
+import anyio
+import pytest
+
+from codexd.errors import IllegalMove, Unavailable
+from codexd.models import ToolCall, Usage
+from codexd.runs.events import Answered, Begun, Driven, Ended, Event, Noted, Started, Unknown
+from codexd.runs.journal import Journal, open_journal
+from codexd.runs.view import Status
+
+pytestmark = pytest.mark.anyio
+
+STARTED = Started(root="a1", agent="reviewer", goal="look", model="offline", budget=100)
+ANSWER = Answered(
+    act=1, text="hello", calls=(ToolCall("c", "grep", "{}"),), usage=Usage(3, 4), charged=7
+)
+
+
+def folder(tmp_path: Path) -> Path:
+    return tmp_path / "state"
+
+
+def opened(tmp_path: Path):
+    return open_journal(folder(tmp_path), tmp_path / "data" / "journal.key")
+
+
+async def write_three(tmp_path: Path) -> list[Event]:
+    with opened(tmp_path) as journal:
+        await journal.append("a1", 1, [STARTED, Driven(host="h")], 0)
+        await journal.append("a1", 3, [Begun(act=1, what="model", reserved=50)], 5)
+        await journal.append("a1", 4, [ANSWER, Ended(status=Status.COMPLETED)], 9)
+        return journal.all_events("a1")
+
+
+async def test_events_come_back_as_they_were_written(tmp_path: Path) -> None:
+    events = await write_three(tmp_path)
+    assert [event.n for event in events] == [1, 2, 3, 4, 5]
+    assert events[0].body == STARTED
+    assert events[3].body == ANSWER
+    assert events[4].active_ms == 9
+
+
+async def test_the_run_table_follows_the_events(tmp_path: Path) -> None:
+    await write_three(tmp_path)
+    with opened(tmp_path) as journal:
+        stored = journal.stored("a1")
+    assert stored is not None
+    assert (stored.status, stored.spent, stored.last_n) == ("completed", 7, 5)
+    assert stored.ended_at is not None
+
+
+async def test_a_second_driver_of_a_run_is_fenced(tmp_path: Path) -> None:
+    await write_three(tmp_path)
+    with opened(tmp_path) as journal:
+        with pytest.raises(IllegalMove):
+            await journal.append("a1", 5, [Noted(what="plan")], 0)
+        assert len(journal.all_events("a1")) == 5
+
+
+async def test_one_fenced_append_does_not_hurt_the_others_of_its_batch(tmp_path: Path) -> None:
+    with opened(tmp_path) as journal:
+        await journal.append("a1", 1, [STARTED], 0)
+        refused: list[str] = []
+
+        async def write(run: str, n: int) -> None:
+            started = STARTED.model_copy(update={"root": run})
+            try:
+                await journal.append(run, n, [started], 0)
+            except IllegalMove:
+                refused.append(run)
+
+        async with anyio.create_task_group() as group:
+            for run in ["b1", "a1", "c1", "d1"]:
+                group.start_soon(write, run, 1)
+        assert refused == ["a1"]
+        assert sorted(journal.ids()) == ["a1", "b1", "c1", "d1"]
+        assert journal.verify()[0] == []
+
+
+async def test_many_runs_share_one_chain(tmp_path: Path) -> None:
+    with opened(tmp_path) as journal:
+
+        async def one(run: str) -> None:
+            started = STARTED.model_copy(update={"root": run})
+            await journal.append(run, 1, [started], 0)
+            for n in range(2, 12):
+                await journal.append(run, n, [Noted(what="plan", text=str(n))], n)
+
+        async with anyio.create_task_group() as group:
+            for index in range(40):
+                group.start_soon(one, f"{index:04x}")
+        faults, n_events, n_runs = journal.verify()
+    assert (faults, n_events, n_runs) == ([], 440, 40)
+
+
+async def test_two_hosts_on_one_file_keep_one_chain(tmp_path: Path) -> None:
+    with opened(tmp_path) as first, opened(tmp_path) as second:
+        async with anyio.create_task_group() as group:
+            for index, journal in enumerate([first, second] * 10):
+                run = f"{index:04x}"
+                started = STARTED.model_copy(update={"root": run})
+                group.start_soon(journal.append, run, 1, [started], 0)
+        assert first.verify()[0] == []
+        assert second.verify()[1] == 20
+
+
+TAMPERING: dict[str, str] = {
+    "edited facts": "UPDATE event SET facts = replace(facts, 'look', 'took') WHERE seq = 1",
+    "edited content": "UPDATE event SET content = '{}' WHERE seq = 4",
+    "dropped": "DELETE FROM event WHERE seq = 3",
+    "cut tail": "DELETE FROM event WHERE seq >= 4",
+    "reordered": "UPDATE event SET seq = CASE seq WHEN 2 THEN -3 WHEN 3 THEN -2 END "
+    "WHERE seq IN (2, 3); UPDATE event SET seq = -seq WHERE seq < 0",
+    "retold time": "UPDATE event SET at = '2020-01-01T00:00:00.000Z' WHERE seq = 5",
+    "another run": "UPDATE event SET run = 'zz' WHERE seq = 5",
+}
+
+
+@pytest.mark.parametrize("what", TAMPERING)
+async def test_tampering_is_found(tmp_path: Path, what: str) -> None:
+    await write_three(tmp_path)
+    db = sqlite3.connect(folder(tmp_path) / "state.db", isolation_level=None)
+    db.executescript(TAMPERING[what])
+    db.close()
+    with opened(tmp_path) as journal:
+        assert journal.verify()[0], what
+
+
+async def test_erasing_a_conversation_leaves_the_chain_whole(tmp_path: Path) -> None:
+    await write_three(tmp_path)
+    with opened(tmp_path) as journal:
+        await journal.erase("a1")
+        events = journal.all_events("a1")
+        assert journal.verify()[0] == []
+    answered = events[3]
+    assert answered.erased
+    assert isinstance(answered.body, Answered)
+    assert (answered.body.text, answered.body.charged) == ("", 7)
+
+
+async def test_a_newer_kind_is_shown_not_driven(tmp_path: Path) -> None:
+    await write_three(tmp_path)
+    db = sqlite3.connect(folder(tmp_path) / "state.db", isolation_level=None)
+    db.execute("UPDATE event SET kind = 'teleported' WHERE seq = 2")
+    db.close()
+    with opened(tmp_path) as journal:
+        assert isinstance(journal.all_events("a1")[1].body, Unknown)
+
+
+async def test_a_store_deleted_under_us_takes_nothing(tmp_path: Path) -> None:
+    with opened(tmp_path) as journal:
+        await journal.append("a1", 1, [STARTED], 0)
+        (folder(tmp_path) / "state.db").unlink()
+        with pytest.raises(Unavailable, match="deleted or replaced"):
+            await journal.append("a1", 2, [Driven(host="h")], 0)
+
+
+async def test_a_full_disk_is_said_and_nothing_is_half_written(tmp_path: Path) -> None:
+    with opened(tmp_path) as journal:
+        await journal.append("a1", 1, [STARTED], 0)
+
+        def cap(db: sqlite3.Connection) -> None:
+            pages = db.execute("PRAGMA page_count").fetchone()[0]
+            db.execute(f"PRAGMA max_page_count = {pages}")
+
+        await journal._ask(cap)  # pyright: ignore[reportPrivateUsage]
+        with pytest.raises(Unavailable, match="full") as caught:
+            await journal.append("a1", 2, [Noted(what="plan", text="x" * 100_000)], 0)
+        assert "free some space" in caught.value.help
+        assert len(journal.all_events("a1")) == 1
+        assert journal.verify()[0] == []
+
+
+async def test_a_schema_of_the_future_is_refused(tmp_path: Path) -> None:
+    await write_three(tmp_path)
+    db = sqlite3.connect(folder(tmp_path) / "state.db", isolation_level=None)
+    db.execute("PRAGMA user_version = 99")
+    db.close()
+    with pytest.raises(Unavailable, match="newer codexd"), opened(tmp_path):
+        pass
+
+
+async def test_a_lost_key_is_named(tmp_path: Path) -> None:
+    await write_three(tmp_path)
+    (tmp_path / "data" / "journal.key").unlink()
+    with pytest.raises(Unavailable, match="key is gone"), opened(tmp_path):
+        pass
+
+
+async def test_state_and_key_are_for_the_user_alone(tmp_path: Path) -> None:
+    await write_three(tmp_path)
+    assert folder(tmp_path).stat().st_mode & 0o777 == 0o700
+    assert (folder(tmp_path) / "state.db").stat().st_mode & 0o777 == 0o600
+    assert (tmp_path / "data" / "journal.key").stat().st_mode & 0o777 == 0o600
+
+
+async def test_events_survive_kill_9_and_the_host_is_known_to_be_gone(tmp_path: Path) -> None:
+    program = """
+import sys, anyio, os, signal
+from pathlib import Path
+from codexd.runs.events import Started, Driven
+from codexd.runs.journal import open_journal
+async def main():
+    with open_journal(Path(sys.argv[1]), Path(sys.argv[2])) as journal:
+        started = Started(root="a1", agent="x", goal="g", model="offline", budget=1)
+        await journal.append("a1", 1, [started, Driven(host=journal.host)], 0)
+        print(journal.host, flush=True)
+        sys.stdin.read()
+anyio.run(main)
+"""
+    args = [str(folder(tmp_path)), str(tmp_path / "data" / "journal.key")]
+    with subprocess.Popen(
+        [sys.executable, "-c", program, *args],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as other:
+        assert other.stdout is not None
+        host = other.stdout.readline().strip()
+        with opened(tmp_path) as journal:
+            assert journal.host_alive(host)
+            other.kill()
+            other.wait()
+            assert not journal.host_alive(host)
+            assert [event.body.kind for event in journal.all_events("a1")] == ["started", "driven"]
+            assert journal.verify()[0] == []
+
+
+async def test_a_damaged_key_is_named(tmp_path: Path) -> None:
+    await write_three(tmp_path)
+    key = tmp_path / "data" / "journal.key"
+    key.write_bytes(b"short")
+    with pytest.raises(Unavailable, match="damaged") as caught, opened(tmp_path):
+        pass
+    assert str(key) in str(caught.value)
