@@ -97,10 +97,6 @@ def test_where_nothing_is_given_each_definition_has_its_own() -> None:
     assert all(each.goal is None and each.budget is None and not each.scope for each in (one, two))
 
 
-def test_a_sum_of_money_is_shared_out() -> None:
-    assert [each.budget_usd for each in requests("a,b", "--budget-usd", "0.50")] == [0.25, 0.25]
-
-
 @pytest.mark.parametrize(
     ("argv", "words"),
     [

@@ -204,8 +204,6 @@ SENTENCES: Mapping[str, tuple[str, str]] = {
         "[o] 今回だけ  [a] ここでは常に  [N] いいえ",
     ),
     "created": ("{name} (from {origin})", "{name} ({origin} から)"),
-    "created.model": ("the model", "モデル"),
-    "created.rule": ("the built-in rule {rule}", "組み込みルール {rule}"),
     # Pages about runs.
     "runs.none": (
         "no run yet: codexd delegate code-reviewer",
@@ -224,9 +222,7 @@ SENTENCES: Mapping[str, tuple[str, str]] = {
     "show.budget": ("budget", "予算"),
     "show.deadline": ("deadline", "期限"),
     "show.started": ("started", "開始"),
-    "show.summary": ("summary", "要約"),
     "show.plan": ("plan", "計画"),
-    "show.findings": ("findings", "指摘"),
     "show.criteria": ("criteria", "達成基準"),
     "show.data": ("result", "結果"),
     # Pages about agents.
@@ -296,7 +292,6 @@ SENTENCES: Mapping[str, tuple[str, str]] = {
         "codexd VERB --help shows a verb's flags; codexd --version the version",
         "各コマンドのフラグは codexd コマンド --help、版は codexd --version",
     ),
-    "usage.choices": ("{help}: {choices}", "{help}: {choices}"),
 }
 
 
