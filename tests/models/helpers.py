@@ -7,13 +7,14 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from tests.model_server import ModelServer, Script
+
 from codexd.config import ModelChoice, Provider
 from codexd.config.settings import WireApi
 from codexd.errors import Source
 from codexd.models import Brief, Item, Model, Request, ToolSchema, UserText
 from codexd.models.http import Client
 from codexd.models.providers import open_model
-from tests.model_server import ModelServer, Script
 
 WIRES: tuple[WireApi, ...] = ("responses", "chat", "messages")
 PATHS = {"responses": "/responses", "chat": "/chat/completions", "messages": "/messages"}

@@ -10,13 +10,13 @@ from typing import Any
 
 import anyio
 import pytest
+from tests.model_server import COUNTED, Call, Scripted, Used
+from tests.models.helpers import WIRES, ignore, request, table
 
 from codexd.config.settings import WireApi
 from codexd.errors import RequestRefused
 from codexd.models import Model, Stop, ToolCall, ToolReply
 from codexd.models.replay import Replay
-from tests.model_server import COUNTED, Call, Scripted, Used
-from tests.models.helpers import WIRES, ignore, request, table
 
 pytestmark = pytest.mark.anyio
 Play = Callable[..., AbstractAsyncContextManager[Model]]

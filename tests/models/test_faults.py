@@ -10,6 +10,8 @@ from contextlib import asynccontextmanager
 import anyio
 import pytest
 from aiohttp import web
+from tests.model_server import Fault, ModelServer, Scripted
+from tests.models.helpers import WIRES, Clock, ignore, provider, request, table
 
 from codexd.config import ModelChoice
 from codexd.config.settings import WireApi
@@ -26,8 +28,6 @@ from codexd.errors import (
 )
 from codexd.models.http import Client
 from codexd.models.providers import open_model
-from tests.model_server import Fault, ModelServer, Scripted
-from tests.models.helpers import WIRES, Clock, ignore, provider, request, table
 
 pytestmark = pytest.mark.anyio
 each_wire = pytest.mark.parametrize("wire", WIRES)
@@ -184,8 +184,8 @@ async def test_a_call_that_is_cancelled_closes_its_connection(wire: WireApi) -> 
     script = [Scripted(text="a long answer " * 20, fault=Fault.SILENCE)]
     async with table(wire, script) as t:
         with anyio.fail_after(5):
-            async with anyio.create_task_group() as group:
-                group.start_soon(t.model.stream, request(), lambda _: group.cancel_scope.cancel())
+            with anyio.CancelScope() as scope:
+                await t.model.stream(request(), lambda text: scope.cancel())
             await t.server.until(lambda server: server.left == 1)
         assert t.server.open_streams == 0
 
@@ -209,8 +209,8 @@ async def test_a_fault_never_shows_the_key() -> None:
         '{"type": "response.completed", "response": {"output": [{}]}}',
         '["type"]',
         '{"type": "response.output_text.delta", "delta": 7}',
-        '{"type": "response.completed", "response": {"output": [{"type": "function_call", '
-        '"call_id": 7, "name": "x", "arguments": {}}]}}',
+        '{"type": "response.completed", "response": {"output": [{"type": "function_call"}]}}',
+        '{"type": "response.completed", "response": {"model": 7}}',
         "[" * 100_000,
     ],
 )

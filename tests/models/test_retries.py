@@ -6,13 +6,13 @@ from datetime import UTC, datetime
 
 import anyio
 import pytest
+from tests.model_server import Scripted
+from tests.models.helpers import WIRES, Clock, ignore, provider, request, table
 
 from codexd.config.settings import WireApi
 from codexd.errors import Overloaded, RateLimited
 from codexd.models import refusals
 from codexd.models.http import Gate
-from tests.model_server import Scripted
-from tests.models.helpers import WIRES, Clock, ignore, provider, request, table
 
 FINE = Scripted(text="fine")
 

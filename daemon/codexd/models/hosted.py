@@ -45,8 +45,11 @@ class HostedModel:
 
     @property
     def host(self) -> str:
-        """The host that reads what is sent; empty for a server on this machine."""
-        return "" if is_local(self._service.provider) else self._service.host
+        """The host that reads what is sent; empty where nothing leaves this machine."""
+        if not is_local(self._service.provider):
+            return self._service.host
+        # A local Ollama passes what it calls cloud models on to its maker.
+        return "ollama.com" if self._target.model.endswith(("-cloud", ":cloud")) else ""
 
     @property
     def window(self) -> int | None:
