@@ -2,6 +2,7 @@
 
 import os
 import shutil
+from typing import NoReturn
 
 import pytest
 
@@ -11,7 +12,11 @@ def needs(program: str) -> str:
     found = shutil.which(program)
     if found is not None:
         return found
-    missing = f"needs `{program}`, which is not on PATH"
+    missing(f"`{program}`, which is not on PATH")
+
+
+def missing(what: str) -> NoReturn:
+    """Skip the test, saying what it needs; with `CI=true` fail it."""
     if os.environ.get("CI") == "true":
-        pytest.fail(missing)
-    pytest.skip(missing)
+        pytest.fail(f"needs {what}")
+    pytest.skip(f"needs {what}")
