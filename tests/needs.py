@@ -10,9 +10,9 @@ import pytest
 def needs(program: str) -> str:
     """The path of `program`. Without it the test is skipped; with `CI=true` it fails."""
     found = shutil.which(program)
-    if found is not None:
-        return found
-    missing(f"`{program}`, which is not on PATH")
+    if found is None:
+        missing(f"`{program}`, which is not on PATH")
+    return found
 
 
 def missing(what: str) -> NoReturn:

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-
 from tests.needs import missing, needs
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -194,11 +193,11 @@ def wheel(checkout: Checkout) -> None:
     for path in (ROOT / ".demo/.wheels").glob("*.whl"):
         shutil.copy(path, store)
         return
+    pip = (sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--require-hashes")
+    pins = ROOT / "requirements/demo.txt"
     done = subprocess.run(
-        [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--require-hashes"]
-        + ["--only-binary=:all:", f"--requirement={ROOT}/requirements/demo.txt", f"--dest={store}"],
+        [*pip, "--only-binary=:all:", f"--requirement={pins}", f"--dest={store}"],
         capture_output=True,
-        text=True,
         check=False,
     )
     if done.returncode:
