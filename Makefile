@@ -31,7 +31,7 @@ check:
 
 bench:
 	@sh scripts/setup.sh dev
-	@for file in benchmarks/bench_*.py; do .venv/bin/python "$$file" || exit 1; done
+	@for file in benchmarks/[!_]*.py; do .venv/bin/python "$$file" || exit 1; done
 
 picture:
 	@sh scripts/setup.sh run

@@ -26,7 +26,7 @@ from codexd.errors import BadConfig
 
 ROOT = Path(__file__).resolve().parent.parent
 DEMO = ROOT / ".demo"
-CODEXD = Path(sys.executable).parent / "codexd"
+CODEXD = ROOT / ".venv/bin/codexd"
 AGENTS = "code-reviewer,sec-audit,docs-gen"
 
 

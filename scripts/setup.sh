@@ -57,7 +57,7 @@ if [ -z "$python" ] && [ -n "$without_venv" ]; then
     exit 2
 fi
 if [ -z "$python" ]; then
-    found=$(python3 --version 2>/dev/null || echo 'no python3')
+    found=$("${PYTHON:-python3}" --version 2>/dev/null || echo "no ${PYTHON:-python3}")
     say "error: Python 3.11 or newer is needed; here is $found"
     say "help:  Debian, Ubuntu: apt install python3 python3-venv · macOS: brew install python"
     say "       one that is not on PATH: make PYTHON=/path/to/python3.11 …"
