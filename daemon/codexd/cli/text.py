@@ -207,7 +207,7 @@ SENTENCES: Mapping[str, tuple[str, str]] = {
         "[o]nce  [a]lways here  [N]o",
         "[o] 今回だけ  [a] ここでは常に  [N] いいえ",
     ),
-    "created": ("{name} (from {origin})", "{name} ({origin} から)"),
+    "created": ("{name} (from {origin})", "{name} (元: {origin})"),
     # Pages about runs.
     "runs.none": (
         "no run yet: codexd delegate code-reviewer",
