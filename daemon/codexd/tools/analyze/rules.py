@@ -45,7 +45,6 @@ LINT = (
     Rule("B039", WARNING),
     Rule("B023", WARNING),
     Rule("B019", WARNING, "a cache on a method keeps every instance alive"),
-    Rule("B020", WARNING),
     Rule("B002", WARNING),
     Rule("B003", WARNING),
     Rule("B005", WARNING),
@@ -84,6 +83,7 @@ LINT = (
     Rule("F401", INFORMATION),
     Rule("B004", INFORMATION, "hasattr(x, '__call__') errs on some objects; callable(x) does not"),
     Rule("B014", INFORMATION),
+    Rule("B020", INFORMATION),
     Rule("B018", INFORMATION, "the value is worked out and thrown away"),
     Rule("B033", INFORMATION),
     Rule("S110", INFORMATION, "the error is swallowed: nobody will know that it happened"),
@@ -94,7 +94,9 @@ LINT = (
 )
 
 MILDER = {
+    # A bare `raise` is right in a function that only handlers call.
     # Formatting that only drops an argument, and tests that are always true or need luck.
+    "PLE0704": WARNING,
     "F504": WARNING,
     "F522": WARNING,
     "F523": WARNING,
@@ -162,8 +164,9 @@ SECURITY = (
     Rule("S110", INFORMATION, "the error is swallowed: an attack leaves no trace"),
 )
 
-UNWANTED = ("S310", "S311")
-"""Of the families above: URLs and random numbers that are nearly always harmless."""
+UNWANTED = ("S310", "S311", "PLE0605")
+"""Of the families above, what is nearly always harmless: opened URLs, random numbers, an `__all__`
+that is put together."""
 
 
 def rule_for(code: str, rules: tuple[Rule, ...]) -> tuple[int, Rule] | None:
