@@ -7,7 +7,6 @@ the kernel's to decide, and this module's only promise is that it ends with its 
 from __future__ import annotations
 
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -16,7 +15,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from codexd.errors import ToolFault
+from codexd.errors import Denied, ToolFault
+from codexd.policy.commands import find_program
+from codexd.tools.interface import ToolContext
 
 if TYPE_CHECKING:
     from anyio.abc import Process
@@ -97,12 +98,12 @@ def search_path(env: Mapping[str, str], root: Path) -> str:
     return os.pathsep.join(kept)
 
 
-def find(program: str, env: Mapping[str, str], root: Path) -> str | None:
+def find(program: str, context: ToolContext) -> str | None:
     """The absolute path of `program` outside the workspace; `None` where there is none."""
-    found = shutil.which(program, path=search_path(env, root))
-    if found is None or Path(found).resolve().is_relative_to(root):
+    try:
+        return str(find_program(program, context.root, search_path(context.env, context.root)))
+    except Denied:
         return None
-    return found
 
 
 async def run(

@@ -226,7 +226,7 @@ async def grep(asked: Grep, context: ToolContext) -> ToolOutput:
         per_file={"lines": wanted, "files": 1, "counts": MOST_COUNTED}[asked.output],
         total=1_000_000 if asked.output == "counts" else wanted,
     )
-    ripgrep = process.find("rg", context.env, context.root)
+    ripgrep = process.find("rg", context)
     hits = None
     if ripgrep is not None:
         hits = await by_ripgrep(ripgrep, query, files, context)

@@ -1,0 +1,116 @@
+"""The effective policy in words: what is left when every layer has had its say."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+
+from codexd.errors import Denied
+from codexd.policy.hosts import Rule, rule_of
+from codexd.policy.layers import Approval, Field, Policy, SandboxTier, grants_of
+from codexd.policy.paths import subsumes
+
+
+def describe(policy: Policy) -> tuple[str, ...]:
+    """A phrase a subject, to be joined by ` · `:
+    `reads ./**`, `writes artifacts/x.md`, `no network`, `no shell`.
+
+    Where two layers grant things that only overlap, what both name is shown.
+    """
+    phrases = [
+        _phrase("reads", effective(policy, "read"), "reads nothing", unsaid="reads ./**"),
+        _phrase("writes", effective(policy, "write"), "writes nothing"),
+        _phrase("network", effective(policy, "net"), "no network"),
+        _phrase("runs", effective(policy, "exec"), "no shell"),
+    ]
+    if hosts := effective(policy, "net_sub"):
+        phrases.append(f"network of programs {_list(hosts)}")
+    if variables := effective(policy, "env"):
+        phrases.append(f"variables {_list(variables)}")
+    if (tools := effective(policy, "tools")) is not None:
+        phrases.append(_phrase("tools", tools, "no tools"))
+    if (models := effective(policy, "models")) is not None:
+        phrases.append(_phrase("models", models, "no models"))
+    return (*phrases, *_scalars(policy))
+
+
+def effective(policy: Policy, field: Field) -> tuple[str, ...] | None:
+    """The grants of `field` that every layer allows, as written; `None`: no layer says anything."""
+    left: tuple[str, ...] | None = None
+    for layer in policy:
+        grants = grants_of(layer, field)
+        if grants is not None:
+            values = tuple(dict.fromkeys(grant.value for grant in grants))
+            left = values if left is None else _common(left, values, _WITHIN[field])
+    return left
+
+
+def _common(
+    one: Sequence[str], other: Sequence[str], within: Callable[[str, str], bool]
+) -> tuple[str, ...]:
+    found = [narrow for narrow in other if any(within(wide, narrow) for wide in one)]
+    found += [narrow for narrow in one if any(within(wide, narrow) for wide in other)]
+    return tuple(dict.fromkeys(found))
+
+
+def _phrase(word: str, values: tuple[str, ...] | None, none: str, *, unsaid: str = "") -> str:
+    if values is None:
+        return unsaid or none
+    return f"{word} {_list(values)}" if values else none
+
+
+def _list(values: Iterable[str]) -> str:
+    return ", ".join(value.removeprefix("./") if value != "./**" else value for value in values)
+
+
+def _scalars(policy: Policy) -> list[str]:
+    phrases: list[str] = []
+    approvals = [layer.approval for layer in policy if layer.approval is not None]
+    if approvals:
+        phrases.append(f"approval {min(approvals, key=list(Approval).index)}")
+    tiers = [layer.sandbox for layer in policy if layer.sandbox is not None]
+    if tiers:
+        phrases.append(f"sandbox {min(tiers, key=list(SandboxTier).index)}")
+    depths = [layer.depth for layer in policy if layer.depth is not None]
+    if depths:
+        phrases.append(f"depth {min(depths)}")
+    return phrases
+
+
+def _words_within(wide: str, narrow: str) -> bool:
+    words = wide.split()
+    return wide in ("*", "full") or words == narrow.split()[: len(words)]
+
+
+def _name_within(wide: str, narrow: str) -> bool:
+    return wide in ("*", narrow)
+
+
+def _host_within(wide: str, narrow: str) -> bool:
+    try:
+        outer, inner = rule_of(wide), rule_of(narrow)
+    except Denied:
+        return False
+    return (
+        outer.scheme == inner.scheme
+        and outer.port in (None, inner.port)
+        and _host_name_within(outer, inner)
+        and (outer.path in ("/*", inner.path) or inner.path.startswith(outer.path.rstrip("*")))
+    )
+
+
+def _host_name_within(outer: Rule, inner: Rule) -> bool:
+    if outer.host.startswith("*."):
+        return inner.host == outer.host or inner.host.endswith(outer.host[1:])
+    return outer.host in ("*", inner.host)
+
+
+_WITHIN: dict[Field, Callable[[str, str], bool]] = {
+    "read": subsumes,
+    "write": subsumes,
+    "exec": _words_within,
+    "net": _host_within,
+    "net_sub": _host_within,
+    "tools": _name_within,
+    "models": _name_within,
+    "env": _name_within,
+}
