@@ -1,6 +1,7 @@
 """What people read of ended runs. `GOLDEN=write` writes the expected files anew."""
 
 import re
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -49,7 +50,7 @@ PLANNED = run(
     deadline_seconds=1800.0, budget_usd=0.5,
 )  # fmt: skip
 
-PAGES = {
+PAGES: dict[str, Callable[[Page], list[str]]] = {
     "group": lambda page: result(GROUP, page, again=AGAIN),
     "mixed": lambda page: result(MIXED, page, again=AGAIN),
     "budget": lambda page: result(BUDGET_STOP, page, again=AGAIN),

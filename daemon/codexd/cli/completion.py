@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
 
 from codexd.cli.door import Door
-from codexd.cli.verbs import VERBS, Argument, Completes, Flag, Verb, groups
+from codexd.cli.verbs import VERBS, Argument, Flag, Verb, groups
+
+if TYPE_CHECKING:
+    from codexd.cli.verbs import Completes
 
 # What a shell runs to learn agents' names and runs' ids; silent where there are none.
 _ASKS = {

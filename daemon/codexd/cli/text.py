@@ -6,8 +6,12 @@ same in both languages; a test compares them.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
+
+# As in `verbs.py`: what only types need is not imported on the way to `--help`.
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 SENTENCES: Mapping[str, tuple[str, str]] = {
     # How faults begin, and what to do about them.

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from codexd.cli.text import Text
-from codexd.cli.verbs import EVERYWHERE, VERBS, Argument, Flag, Lang, Verb, Words
+from codexd.cli.verbs import EVERYWHERE, VERBS, Argument, Flag, Verb, Words
 
-# Help is asked for often and read by nobody's terminal emulator but a person's: the two widths
-# that Japanese needs are told apart here without the tables of wcwidth, which take longer to
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from codexd.cli.verbs import Lang
+
+# The two widths that our own texts have are told apart here: the tables of wcwidth take longer to
 # import than all the rest of this page.
 _WIDE_FROM = 0x2E80
 

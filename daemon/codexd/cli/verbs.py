@@ -7,10 +7,14 @@ people is a pair, English and Japanese.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal, TypeAlias
 
-Lang: TypeAlias = Literal["en", "ja"]
-Completes: TypeAlias = Literal["", "file", "folder", "agent", "agents", "run"]
+# `typing` takes longer to import than all of `--help` may, and nothing here needs it at run time.
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Literal, TypeAlias
+
+    Lang: TypeAlias = Literal["en", "ja"]
+    Completes: TypeAlias = Literal["", "file", "folder", "agent", "agents", "run"]
 
 
 @dataclass(frozen=True, slots=True)
