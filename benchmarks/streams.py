@@ -16,7 +16,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Callable, Coroutine, Generator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -101,7 +101,7 @@ def bodies_of(wire: WireApi, provider: Provider) -> list[bytes]:
 
 
 async def measured(
-    what: str, agents: int, run: Callable[[], Awaitable[None]], one: float | None
+    what: str, agents: int, run: Callable[[], Coroutine[None, None, None]], one: float | None
 ) -> Figure:
     """`agents` of `run` at once: wall time and the CPU of this process."""
     cpu, wall = cpu_seconds(), time.perf_counter()
@@ -121,7 +121,7 @@ def cpu_seconds() -> float:
 
 
 @contextlib.contextmanager
-def server() -> Iterator[int]:
+def server() -> Generator[int]:
     """The scripted server as a process; its port."""
     with tempfile.NamedTemporaryFile("w", suffix=".json") as script:
         json.dump([{**answer, "delay": SECONDS_A_CALL} for answer in SCRIPT], script)
@@ -148,7 +148,7 @@ async def compare(port: int, sizes: list[int]) -> list[Figure]:
             model = open_model(choice, env={}, client=client)
             bodies = bodies_of(wire, provider)
             url = f"{base}/{PATHS[wire]}"
-            runs: dict[str, Callable[[], Awaitable[None]]] = {
+            runs: dict[str, Callable[[], Coroutine[None, None, None]]] = {
                 f"{wire}, bare aiohttp": lambda u=url, b=bodies: bare_agent(session, u, b),
                 f"{wire}, codexd": lambda m=model: hosted_agent(m),
             }

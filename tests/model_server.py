@@ -120,6 +120,7 @@ class Received:
 
     path: str
     headers: Mapping[str, str]
+    """In any case of letters."""
     body: Json
     raw: bytes
 
@@ -285,7 +286,7 @@ def tokens(data: bytes | str) -> int:
 
 async def _received(request: web.Request) -> Received:
     raw = await request.read()
-    return Received(request.path_qs, dict(request.headers), json.loads(raw) if raw else {}, raw)
+    return Received(request.path_qs, request.headers, json.loads(raw) if raw else {}, raw)
 
 
 def _said(scripted: Scripted, received: Received) -> tuple[Scripted, Used | None]:
@@ -567,15 +568,10 @@ def _blocks(said: Scripted) -> list[Json]:
     blocks = [*said.opaque]
     if text:
         blocks.append({"type": "text", "text": text})
-    for call in said.calls:
-        blocks.append(
-            {
-                "type": "tool_use",
-                "id": call.id,
-                "name": call.name,
-                "input": call.arguments,
-            }
-        )
+    blocks += [
+        {"type": "tool_use", "id": call.id, "name": call.name, "input": call.arguments}
+        for call in said.calls
+    ]
     return blocks
 
 

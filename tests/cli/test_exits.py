@@ -4,11 +4,11 @@ import itertools
 from dataclasses import replace
 
 import pytest
+from tests.cli.samples import AUDIT, GROUP, OUTLINE, REVIEW, run
 
 from codexd.cli.exits import exit_status, first_of
 from codexd.errors import Severity
 from codexd.runs.view import Status
-from tests.cli.samples import AUDIT, GROUP, OUTLINE, REVIEW, run
 
 STATUS = {
     Status.COMPLETED: 0,

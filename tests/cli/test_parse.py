@@ -84,8 +84,9 @@ def test_lists_by_commas_go_to_the_agents_in_order() -> None:
 
 
 def test_repeated_flags_hold_goals_with_commas() -> None:
-    one, two = requests("a,a", "--goal", "this, then that", "--goal", "b", *"--budget 5,000".split(),
-                        *"--budget 0".split())  # fmt: skip
+    one, two = requests(
+        "a,a", "--goal", "this, then that", "--goal", "b", "--budget", "5,000", "--budget", "0"
+    )
     assert (one.goal, one.budget) == ("this, then that", 5000)
     assert (two.goal, two.budget) == ("b", 0)
 
@@ -94,10 +95,6 @@ def test_where_nothing_is_given_each_definition_has_its_own() -> None:
     one, two, three = requests("a,b,c")
     assert [each.agent for each in (one, two, three)] == ["a", "b", "c"]
     assert all(each.goal is None and each.budget is None and not each.scope for each in (one, two))
-
-
-def test_a_sum_of_money_is_shared_out() -> None:
-    assert [each.budget_usd for each in requests("a,b", "--budget-usd", "0.50")] == [0.25, 0.25]
 
 
 @pytest.mark.parametrize(

@@ -5,12 +5,6 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
-from wcwidth import wcswidth
-
-from codexd.cli.page import PROSE, Page
-from codexd.cli.render import findings_block, result, run_page, runs_table
-from codexd.cli.text import Text
-from codexd.runs.view import Criterion, Judged, RunView, Status
 from tests.cli.expected import check
 from tests.cli.samples import (
     AUDIT,
@@ -22,6 +16,12 @@ from tests.cli.samples import (
     finding,
     run,
 )
+from wcwidth import wcswidth
+
+from codexd.cli.page import PROSE, Page
+from codexd.cli.render import findings_block, result, run_page, runs_table
+from codexd.cli.text import Text
+from codexd.runs.view import Criterion, Judged, RunView, Status
 
 AGAIN = "codexd runs show --last"
 NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
@@ -144,7 +144,8 @@ def test_what_an_agent_says_cannot_reach_the_terminal() -> None:
     view = run(
         f"x{nasty}", goal=nasty, findings=(finding(1, nasty, nasty, path=nasty),), reason=nasty,
         summary=nasty, artifacts=(nasty,), notes=(nasty,), status=Status.FAILED,
-        plan=((nasty, "pending"),), data={"a": nasty}, criteria=(Criterion(nasty, Judged.MET, nasty),),
+        plan=((nasty, "pending"),), data={"a": nasty},
+        criteria=(Criterion(nasty, Judged.MET, nasty),),
     )  # fmt: skip
     page = Page(Text("en"), 86)
     told = [

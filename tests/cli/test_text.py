@@ -37,7 +37,7 @@ def test_no_sentence_is_left_over() -> None:
         for path in Path(codexd.cli.__path__[0]).glob("*.py")
         if path.name != "text.py"
     )
-    used = set(re.findall(r'"([a-z-]+(?:\.[a-z_-]+)*)"', sources))
+    used = set(re.findall(r"""["']([a-z-]+(?:\.[a-z_-]+)*)["']""", sources))
     computed = ("status.", "severity.", "judged.", "retention.", "ago.", "column.")
     for key in KEYS:
         stem = re.sub(r"\.(one|many|near|help)$", "", key.removeprefix("misuse."))

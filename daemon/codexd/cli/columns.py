@@ -69,15 +69,13 @@ def _pieces(text: str, columns: int) -> Iterator[str]:
     """`text` cut where a line may end; a word longer than a line is cut anywhere."""
     piece = ""
     for grapheme in iter_graphemes(text):
-        wide = cells(grapheme) > 1
-        if (
-            piece
-            and grapheme not in _NEVER_FIRST
+        may_break = piece and grapheme not in _NEVER_FIRST
+        if cells(piece) + cells(grapheme) > columns or (
+            may_break
             and (
-                wide
+                cells(grapheme) > 1
                 or cells(piece[-1]) > 1
                 or (piece[-1] == " " and grapheme != " ")
-                or cells(piece) + cells(grapheme) > columns
             )
         ):
             yield piece

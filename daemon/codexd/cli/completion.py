@@ -260,7 +260,8 @@ def _fish() -> str:
         for flag in verb.all_flags:
             short = f" -s {flag.short[1:]}" if flag.short else ""
             values = _fish_values(flag.completes, flag.choices) if flag.metavar else ""
-            takes = " -r" if flag.metavar else ""
+            # Without `-x` fish offers files beside the values.
+            takes = (" -r" if flag.completes == "file" else " -x") if flag.metavar else ""
             lines.append(
                 f"complete -c codexd -n {when}{short} -l {flag.name[2:]}{takes}{values}"
                 f" -d {_quoted(flag.help.en)}"

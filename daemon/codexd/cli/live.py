@@ -10,7 +10,7 @@ from typing import TextIO
 
 import anyio
 
-from codexd.cli.columns import cells, clean, cut, pad
+from codexd.cli.columns import cells, clean, cut, pad, table
 from codexd.cli.page import PROSE, Page
 from codexd.cli.render import SIGNS, is_group, money, rows
 from codexd.cli.units import duration, number
@@ -56,7 +56,7 @@ def _aligned(runs: Sequence[tuple[RunView, int]], page: Page, frame: int) -> lis
     names = ["  " * depth + clean(run.agent) for run, depth in runs]
     spent_width = max(len(number(run.spent)) for run, _ in runs)
     budget_width = max(len(number(run.budget)) for run, _ in runs)
-    tails = [_tail(run, page, spent_width, budget_width) for run, _ in runs]
+    tails = table([_tail(run, page, spent_width, budget_width) for run, _ in runs], right=(0, 1, 2))
     tail_width = max(map(cells, tails))
     name_width = min(max(map(cells, names)), max(8, room - tail_width - 4))
     doing_width = room - 2 - name_width - 2 - 2 - tail_width
@@ -75,20 +75,19 @@ def _aligned(runs: Sequence[tuple[RunView, int]], page: Page, frame: int) -> lis
     return lines
 
 
-def _tail(run: RunView, page: Page, spent_width: int, budget_width: int) -> str:
+def _tail(run: RunView, page: Page, spent_width: int, budget_width: int) -> list[str]:
     """Tokens, money, time: `7,902 / 20,000 tokens  $0.03   8 s`; less where it is narrow."""
     spent, budget = number(run.spent).rjust(spent_width), number(run.budget).rjust(budget_width)
     took = duration(run.seconds, page.text, coarse=not run.status.ended).rjust(5)
     if page.width < 60:
-        return f"{spent} / {budget}  {took}"
-    counts = page.text("tokens", spent=spent, budget=budget)
-    return "  ".join(filter(None, (counts, money(run), took)))
+        return [f"{spent} / {budget}", took]
+    return [page.text("tokens", spent=spent, budget=budget), money(run), took]
 
 
 def _hidden_row(hidden: Sequence[RunView], page: Page) -> str:
     counts = Counter(run.status for run in hidden)
     words = page.text("comma").join(
-        f"{n} {page.text(f'status.{status}')}" for status, n in counts.items()
+        f"{counts[status]} {page.text(f'status.{status}')}" for status in Status if counts[status]
     )
     return cut("  " + page.text("hidden-rows", n=len(hidden), counts=words), page.width - 1)
 

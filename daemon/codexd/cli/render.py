@@ -9,7 +9,7 @@ from datetime import datetime
 from codexd.cli.columns import cells, clean, cut, pad, table, wrap
 from codexd.cli.exits import SEVERITIES, all_findings, tree
 from codexd.cli.page import Ink, Page, fill
-from codexd.cli.units import age, dollars, duration, number
+from codexd.cli.units import age, dollars, duration, length, number
 from codexd.errors import Severity
 from codexd.runs.view import Judged, RunView, Status
 from codexd.tools import Finding
@@ -87,8 +87,8 @@ def rows(runs: Sequence[RunView], page: Page) -> list[list[str]]:
     if all(cells(line) <= page.width for line in lines):
         return [[_signed(line, run, page)] for line, run in zip(lines, runs, strict=True)]
     stacked: list[list[str]] = []
-    for (head, *rest), run in zip(parts, runs, strict=True):
-        first, *others = fill([head, *(part.strip() for part in rest)], page.width - 2)
+    for run in runs:
+        first, *others = fill(_parts(run, [run], page), page.width - 2)
         first = cut(first, page.width)
         stacked.append([_signed(first, run, page), *(f"  {line}" for line in others)])
     return stacked
@@ -217,7 +217,7 @@ def _together(run: RunView, page: Page) -> list[str]:
     done = sum(child.status is Status.COMPLETED for child in run.children)
     words = text("together", done=done, n=n, time=duration(run.seconds, text))
     ratio = sum(child.seconds for child in run.children) / run.seconds if run.seconds else 0
-    if n > 1 and ratio >= 1.05:
+    if 1 < n == done and ratio >= 1.05:
         words = text("together.faster", together=words, ratio=f"{ratio:.1f}")
     return wrap(words, page.prose)
 
@@ -377,7 +377,7 @@ def _facts(run: RunView, page: Page) -> list[str]:
         ("show.goal", run.goal),
         ("show.model", run.model),
         ("show.budget", limits),
-        ("show.deadline", duration(run.deadline_seconds, text) if run.deadline_seconds else ""),
+        ("show.deadline", length(run.deadline_seconds) if run.deadline_seconds else ""),
         ("show.started", run.started_at),
         *(("note", note) for note in run.notes),
     ]

@@ -59,14 +59,16 @@ def delegate(door: Door) -> int:
 def delegate_parallel(door: Door) -> int:
     """`codexd delegate-parallel A,B,C`."""
     asked = door.asked
-    requests = parallel_requests(asked)
-    total = _read(asked, "--total-budget", read_tokens)
-    deadline = _read(asked, "--deadline", read_seconds)
+    request = DelegateParallel(
+        runs=parallel_requests(asked),
+        total_budget=_read(asked, "--total-budget", read_tokens),
+        budget_usd=_read(asked, "--budget-usd", read_dollars),
+        deadline_seconds=_read(asked, "--deadline", read_seconds),
+    )
 
     async def act(codexd: Orchestrator, stage: Stage) -> RunView:
-        runs = tuple(_placed(request, door, codexd) for request in requests)
-        request = DelegateParallel(runs=runs, total_budget=total, deadline_seconds=deadline)
-        return await codexd.delegate_parallel(request)
+        runs = tuple(_placed(run, door, codexd) for run in request.runs)
+        return await codexd.delegate_parallel(replace(request, runs=runs))
 
     return anyio.run(_drive, door, act)
 
@@ -96,7 +98,6 @@ def parallel_requests(asked: Asked) -> tuple[Delegate, ...]:
     agents = [name.strip() for name in (asked.one("A,B,C") or "").split(",")]
     if not all(agents):
         raise Misuse("empty-agent", value=asked.one("A,B,C"))
-    usd = _read(asked, "--budget-usd", read_dollars)
     goals = _each(asked, "--goals", "--goal", len(agents))
     scopes = _each(asked, "--scopes", "--scope", len(agents))
     name, budgets = ("--budgets", "_") if asked.has("--budgets") else ("--budget", "_,")
@@ -110,8 +111,6 @@ def parallel_requests(asked: Asked) -> tuple[Delegate, ...]:
             goal=goal or None,
             scope=(scope,) if scope else (),
             budget=budget,
-            # Each run's share of a sum of money that is meant for all of them.
-            budget_usd=None if usd is None else usd / len(agents),
         )
         for agent, goal, scope, budget in zip_longest(agents, goals, scopes, counts)
     )
@@ -246,9 +245,7 @@ async def _obey_signals(codexd: Orchestrator, stage: Stage, asker: Asker, door: 
 def _show_created(door: Door, stage: Stage, created: CreatedAgent) -> None:
     """The agent that was made, before it is saved or run."""
     text, page = door.text, door.progress
-    by_model = created.origin == "model"
-    origin = text("created.model") if by_model else text("created.rule", rule=created.origin)
-    head = text("created", name=created.name, origin=origin)
+    head = text("created", name=created.name, origin=created.origin)
     if door.asked.has("--save"):
         head += f" → .codex/agents/{created.name}.yaml"
     body = [f"  {clean(line)}" for line in created.yaml.rstrip().splitlines()]

@@ -18,7 +18,6 @@ SENTENCES: Mapping[str, tuple[str, str]] = {
         "this is a mistake of ours; CODEXD_DEBUG=1 shows where",
         "codexd の不具合です。CODEXD_DEBUG=1 で場所を表示します",
     ),
-    "os-fault": ("{what}", "{what}"),
     "unknown-agent": ("no agent named `{name}`", "`{name}` というエージェントはありません"),
     "unknown-agent.near": (
         "`{nearest}` is the nearest; `codexd agents list` shows all",
@@ -177,7 +176,7 @@ SENTENCES: Mapping[str, tuple[str, str]] = {
         "{spent} of {budget} tokens counted, none billed",
         "{budget} トークン中 {spent} を計上、課金なし",
     ),
-    "spent.billed": ("{spent} of {budget} tokens", "{budget} トークン中 {spent}"),
+    "spent.billed": ("{spent} of {budget} tokens", "{budget} トークン中 {spent} を使用"),
     "spent.usd": ("{spent}, {usd}", "{spent}、{usd}"),
     "spent.uncertain": ("{spent}, {n} of them uncertain", "{spent}、うち {n} は不確か"),
     "criteria": ("criteria: {counts}", "達成基準: {counts}"),
@@ -191,7 +190,6 @@ SENTENCES: Mapping[str, tuple[str, str]] = {
     "deadline": ("deadline {time}", "期限 {time}"),
     # While it runs.
     "started": ("started", "開始"),
-    "ended": ("ended", "終了"),
     "stopping": (
         "stopping… (Ctrl-C again: at once)",
         "停止中… (もう一度 Ctrl-C で即時終了)",
@@ -206,8 +204,6 @@ SENTENCES: Mapping[str, tuple[str, str]] = {
         "[o] 今回だけ  [a] ここでは常に  [N] いいえ",
     ),
     "created": ("{name} (from {origin})", "{name} ({origin} から)"),
-    "created.model": ("the model", "モデル"),
-    "created.rule": ("the built-in rule {rule}", "組み込みルール {rule}"),
     # Pages about runs.
     "runs.none": (
         "no run yet: codexd delegate code-reviewer",
@@ -226,9 +222,7 @@ SENTENCES: Mapping[str, tuple[str, str]] = {
     "show.budget": ("budget", "予算"),
     "show.deadline": ("deadline", "期限"),
     "show.started": ("started", "開始"),
-    "show.summary": ("summary", "要約"),
     "show.plan": ("plan", "計画"),
-    "show.findings": ("findings", "指摘"),
     "show.criteria": ("criteria", "達成基準"),
     "show.data": ("result", "結果"),
     # Pages about agents.
@@ -298,7 +292,6 @@ SENTENCES: Mapping[str, tuple[str, str]] = {
         "codexd VERB --help shows a verb's flags; codexd --version the version",
         "各コマンドのフラグは codexd コマンド --help、版は codexd --version",
     ),
-    "usage.choices": ("{help}: {choices}", "{help}: {choices}"),
 }
 
 

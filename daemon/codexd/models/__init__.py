@@ -13,6 +13,7 @@ from codexd.models.interface import (
     ToolSchema,
     Usage,
     UserText,
+    digest,
 )
 
 __all__ = [
@@ -28,4 +29,5 @@ __all__ = [
     "ToolSchema",
     "Usage",
     "UserText",
+    "digest",
 ]

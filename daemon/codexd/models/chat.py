@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass, field
 from typing import Any
 
 from codexd.errors import CutStream
@@ -113,6 +114,16 @@ def _assistant(answer: Answer, target: Target) -> dict[str, Any]:
     return message | ({"tool_calls": calls} if calls else {})
 
 
+@dataclass(slots=True)
+class _OpenCall:
+    """A call whose pieces are still coming."""
+
+    id: str = ""
+    name: str = ""
+    arguments: list[str] = field(default_factory=list[str])
+    more: dict[str, Any] = field(default_factory=dict[str, Any])
+
+
 class ChatReading:
     """One streamed completion."""
 
@@ -123,7 +134,8 @@ class ChatReading:
         self._text: list[str] = []
         self._refusal: list[str] = []
         self._thoughts: dict[str, Any] = {}
-        self._calls: dict[Any, dict[str, Any]] = {}
+        self._calls: list[_OpenCall] = []
+        self._by_index: dict[Any, _OpenCall] = {}
         self._finish: str | None = None
         self._usage: JsonObject = {}
         self._model = ""
@@ -161,22 +173,21 @@ class ChatReading:
         return text
 
     def _take_call(self, delta: dict[str, Any]) -> None:
+        index, name = delta.get("index"), delta.get("id")
+        known = self._calls[-1] if self._calls else None
+        if index is not None:
+            known = self._by_index.get(index)
         # Some servers give no index, or the same for all: then a new id is a new call.
-        index = delta.get("index")
-        known = self._calls.get(index)
-        if known is None or (delta.get("id") and known["id"] and delta["id"] != known["id"]):
-            index = index if known is None and index is not None else f"new {len(self._calls)}"
-            known = self._calls[index] = {"id": "", "name": "", "arguments": [], "more": {}}
-            if delta.get("index") is not None:
-                self._calls[delta["index"]] = known
+        if known is None or (name and known.id and name != known.id):
+            known = _OpenCall()
+            self._calls.append(known)
+            self._by_index[index] = known
+        known.id = known.id or name or ""
         function: dict[str, Any] = delta.get("function") or {}
-        known["id"] = known["id"] or delta.get("id") or ""
-        known["name"] = known["name"] or function.get("name") or ""
+        known.name = known.name or function.get("name") or ""
         arguments: Any = function.get("arguments") or ""
-        known["arguments"].append(
-            arguments if isinstance(arguments, str) else json.dumps(arguments)
-        )
-        known["more"] |= {
+        known.arguments.append(arguments if isinstance(arguments, str) else json.dumps(arguments))
+        known.more |= {
             key: value
             for key, value in delta.items()
             if key not in {"index", "id", "type", "function"} and value is not None
@@ -214,15 +225,14 @@ class ChatReading:
     def _called(self) -> list[Called]:
         called: list[Called] = []
         ids: set[str] = set()
-        found = list({id(call): call for call in self._calls.values()}.values())
-        for i, call in enumerate(found):
-            name = call["id"]
+        for i, call in enumerate(self._calls):
+            name = call.id
             # llama.cpp and others may send no id, or one id twice; results need their own.
             if not name or name in ids:
                 name = f"call_{self._n_items}_{i}"
             ids.add(name)
-            arguments = "".join(call["arguments"]) or "{}"
-            called.append(Called(ToolCall(name, call["name"], arguments), call["more"]))
+            arguments = "".join(call.arguments) or "{}"
+            called.append(Called(ToolCall(name, call.name, arguments), call.more))
         return called
 
 

@@ -45,8 +45,11 @@ class HostedModel:
 
     @property
     def host(self) -> str:
-        """The host that reads what is sent; empty for a server on this machine."""
-        return "" if is_local(self._service.provider) else self._service.host
+        """The host that reads what is sent; empty where nothing leaves this machine."""
+        if not is_local(self._service.provider):
+            return self._service.host
+        # A local Ollama passes what it calls cloud models on to its maker.
+        return "ollama.com" if self._target.model.endswith(("-cloud", ":cloud")) else ""
 
     @property
     def window(self) -> int | None:
@@ -103,14 +106,14 @@ class HostedModel:
         async with self._service.post(self._wire.path, self._body(request)) as response:
             _check_kind(response, self._service.host)
             await self._service.read(response, _taker(reading, on_text))
-            answer = _or_nonsense(reading.answer)
+            answer = _answer(reading)
         if answer is None:
             raise CutStream(
                 f"the stream of {self._service.host} ended in the middle",
                 help="ask again",
                 billed=True,
             )
-        return _well_formed(answer)
+        return answer
 
     def _body(self, request: Request) -> bytes:
         return _bytes(self._wire.body(request, self._target))
@@ -136,14 +139,16 @@ def _taker(reading: Reading, on_text: OnText) -> Callable[[bytes], bool]:
 def _take(reading: Reading, data: str) -> str:
     try:
         event: Any = json.loads(data)
-        return reading.take(event)
+        # Joined, so that a delta which is no text is nonsense here and not later.
+        return "".join((reading.take(event),))
     except NONSENSE as error:
         raise _nonsense(data, error) from error
 
 
-def _or_nonsense(answer: Callable[[], Answer | None]) -> Answer | None:
+def _answer(reading: Reading) -> Answer | None:
     try:
-        return answer()
+        answer = reading.answer()
+        return answer and _well_formed(answer)
     except NONSENSE as error:
         raise _nonsense("", error) from error
 
@@ -170,11 +175,16 @@ def _bytes(body: dict[str, Any]) -> bytes:
 
 
 def _well_formed(answer: Answer) -> Answer:
-    """`answer` with text that can be encoded: pairs that came in halves joined, halves replaced."""
-    text = _whole(answer.text)
-    if text is answer.text and all(call.arguments.isascii() for call in answer.calls):
+    """`answer` with text that can be encoded: pairs that came in halves joined, halves replaced.
+
+    Raises `TypeError` where something that should be text is none.
+    """
+    calls = answer.calls
+    parts = [part for call in calls for part in (call.id, call.name, call.arguments)]
+    if "".join((answer.text, answer.model, *parts)).isascii():
         return answer
-    calls = tuple(replace(call, arguments=_whole(call.arguments)) for call in answer.calls)
+    text = _whole(answer.text)
+    calls = tuple(replace(call, arguments=_whole(call.arguments)) for call in calls)
     return replace(answer, text=text, calls=calls)
 
 

@@ -5,8 +5,9 @@ A model knows no run and no tool: it gets a `Request` of plain data and gives an
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any, Protocol, TypeAlias
 
@@ -130,6 +131,20 @@ class Request:
     it."""
     lightweight: bool = False
     """The budget is nearly spent: finish now with what is there."""
+
+
+def digest(request: Request) -> str:
+    """What tells one conversation from another: the sha256 of what the model is to read.
+
+    The output cap is left out, since it is what the budget had room for, and so are an answer's
+    usage and model id, which are about the call.
+    """
+    sha = hashlib.sha256(request.system.encode(errors="surrogatepass"))
+    for item in request.items:
+        read = replace(item, usage=None, model="") if isinstance(item, Answer) else item
+        sha.update(repr(read).encode(errors="surrogatepass"))
+    sha.update(repr((request.tools, request.answer_schema)).encode(errors="surrogatepass"))
+    return sha.hexdigest()
 
 
 OnText: TypeAlias = Callable[[str], None]

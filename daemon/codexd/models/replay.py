@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 from codexd.errors import RequestRefused
 from codexd.models import bounds
-from codexd.models.interface import Answer, OnText, Request, Stop, ToolCall, Usage
+from codexd.models.interface import Answer, OnText, Request, Stop, ToolCall, Usage, digest
 
 FRAMING = 64
 
@@ -85,29 +83,6 @@ class Replay:
             if recorded.request in {"", asked}:
                 return recorded
         return None
-
-
-def digest(request: Request) -> str:
-    """What tells one conversation from another: the sha256 of what the model is to read.
-
-    The output cap is left out, since it is what the budget had room for.
-    """
-    return hashlib.sha256(_canonical(request).encode(errors="surrogatepass")).hexdigest()
-
-
-def _canonical(request: Request) -> str:
-    read = {
-        "system": request.system,
-        "items": [{"kind": type(item).__name__, **_plain(asdict(item))} for item in request.items],
-        "tools": [asdict(tool) for tool in request.tools],
-        "schema": request.answer_schema,
-    }
-    return json.dumps(read, sort_keys=True, ensure_ascii=False, default=dict)
-
-
-def _plain(item: dict[str, Any]) -> dict[str, Any]:
-    # An answer's usage and model id are about the call, not part of what is read.
-    return {key: value for key, value in item.items() if key not in {"usage", "model"}}
 
 
 def _recorded(record: Mapping[str, Any], number: int) -> Recorded:

@@ -12,10 +12,10 @@ from dataclasses import replace
 from typing import Any
 
 from codexd.errors import CodexdError, Denied, ToolFault
-from codexd.models import Request, ToolCall
+from codexd.models import Request, ToolCall, digest
 from codexd.runs import ledger, start
 from codexd.runs.answer import judge, missing
-from codexd.runs.context import digest_of, request_of
+from codexd.runs.context import request_of
 from codexd.runs.events import (
     Begun,
     Body,
@@ -102,7 +102,7 @@ def _model(run: Run, seat: Seat, host: Host) -> list[Body]:
         Begun(
             act=act,
             what="model",
-            digest=digest_of(request),
+            digest=digest(request),
             bound=bound,
             cap=cap,
             reserved=bound + cap,

@@ -68,21 +68,14 @@ def _read(path: Path) -> bytes:
     return key
 
 
-def link(
-    key: bytes,
-    previous: bytes,
-    seq: int,
-    run: str,
-    n: int,
-    kind: str,
-    v: int,
-    at: str,
-    active_ms: int,
-    digest: bytes,
-) -> bytes:
+Row = tuple[int, str, int, str, int, str, int]
+"""An event's seq, run, n, kind, v, at and active_ms."""
+
+
+def link(key: bytes, previous: bytes, row: Row, digest: bytes) -> bytes:
     """The hash of one event: it vouches for the event and for all that came before."""
-    row = json.dumps([seq, run, n, kind, v, at, active_ms, digest.hex()], separators=(",", ":"))
-    return hmac.digest(key, previous + row.encode(), "sha256")
+    text = json.dumps([*row, digest.hex()], separators=(",", ":"))
+    return hmac.digest(key, previous + text.encode(), "sha256")
 
 
 def verify(db: sqlite3.Connection, key: bytes, head: tuple[int, bytes] | None) -> list[Fault]:
@@ -103,7 +96,7 @@ def verify(db: sqlite3.Connection, key: bytes, head: tuple[int, bytes] | None) -
             faults.append(Fault(seq, f"the facts of event {seq} ({kind} of run {run}) were edited"))
         if content is not None and _sha256(content) != digest[32:]:
             faults.append(Fault(seq, f"the content of event {seq} ({kind}) was edited"))
-        if seq == last + 1 and link(key, previous, *row[:7], digest) != written:
+        if seq == last + 1 and link(key, previous, row[:7], digest) != written:
             faults.append(Fault(seq, f"event {seq} ({kind} of run {run}) breaks the chain"))
         if head is not None and seq == head[0]:
             head_seen = True

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Mapping
 from typing import Any
@@ -93,11 +92,3 @@ def schema_of(tool: Mapping[str, Any]) -> ToolSchema:
     """A stored tool schema, as a model gets it."""
     parameters: JsonObject = tool["parameters"]
     return ToolSchema(str(tool["name"]), str(tool["description"]), parameters)
-
-
-def digest_of(request: Request) -> str:
-    """A short digest of a request: requests are not journalled, this is."""
-    sha = hashlib.sha256(request.system.encode())
-    for item in request.items:
-        sha.update(repr(item).encode())
-    return sha.hexdigest()[:32]

@@ -105,7 +105,7 @@ class Exporter:
             "duration_secs": body.ms / 1000,
             "finish_reason": body.stop if not body.fault else None,
             "error": body.message or None,
-            "answer": None if event.erased else _answer(body),
+            "answer": None if event.erased else _answer(body, begun.digest if begun else ""),
         }
 
     def _token_usage(self, event: Event, body: Answered | Lost) -> Record:
@@ -138,7 +138,7 @@ class Exporter:
         }
 
 
-def _answer(body: Answered) -> Record | None:
+def _answer(body: Answered, request: str) -> Record | None:
     """The answer as `replay` plays it back; `None` for a fault."""
     if body.fault:
         return None
@@ -156,6 +156,7 @@ def _answer(body: Answered) -> Record | None:
             "reasoning": body.usage.reasoning,
         },
         "model": body.model,
+        "request": request,
     }
 
 

@@ -210,7 +210,7 @@ class Journal:
         ):
             seq += 1
             row = (seq, work.run, n, part.kind, part.v, work.at, work.active_ms)
-            previous = chain.link(self._key, previous, *row, part.digest)
+            previous = chain.link(self._key, previous, row, part.digest)
             rows.append((*row, part.facts, part.content, part.digest, previous))
             events.append(Event(seq, work.run, n, work.at, work.active_ms, body, previous.hex()))
         db.executemany(SQL["insert_event"], rows)

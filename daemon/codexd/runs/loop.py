@@ -15,7 +15,7 @@ from codexd.runs import acts
 from codexd.runs.admission import admit
 from codexd.runs.events import Begun, Body, Stopping
 from codexd.runs.host import Host
-from codexd.runs.run import fold, next_acts
+from codexd.runs.run import fold, next_acts, stamped
 from codexd.runs.seat import Cancel, Counted, Message, Outcome, Seat
 from codexd.runs.view import Status
 
@@ -67,16 +67,15 @@ async def _step(seat: Seat, host: Host, news: Sequence[Body]) -> list[Begun]:
     host.keep_slot(seat, run)
     begun = [body for body in begin if isinstance(body, Begun)]
     if news or begin:
-        try:
-            with anyio.CancelScope(shield=True):
-                events = await host.journal.append(
-                    run.id, seat.run.n + 1, [*news, *begin], seat.watch.ms
-                )
-        except BaseException:
-            acts.forget(seat, begun)
-            raise
-        seat.run = run
-        host.published(seat, events)
+        with anyio.CancelScope(shield=True):
+            try:
+                bodies = (*news, *begin)
+                events = await host.journal.append(run.id, seat.run.n + 1, bodies, seat.watch.ms)
+            except BaseException:
+                acts.forget(seat, begun)
+                raise
+            seat.run = stamped(run, events[-1])
+            host.published(seat, events)
     return begun
 
 

@@ -50,7 +50,7 @@ class Child:
     status: Status | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Run:
     """The state of a run: everything follows from its events, in order."""
 
@@ -168,16 +168,19 @@ def replay(events: Iterable[Event]) -> Run | None:
 
 def fold_event(run: Run, event: Event) -> Run:
     """The run after one more committed event."""
-    run = fold(run, (event.body,))
-    ended_at = event.at if isinstance(event.body, Ended) else run.ended_at
-    began_at = run.began_at or event.at
-    return replace(run, active_ms=event.active_ms, began_at=began_at, ended_at=ended_at)
+    return stamped(fold(run, (event.body,)), event)
+
+
+def stamped(run: Run, last: Event) -> Run:
+    """The run with the times of its last committed event."""
+    ended_at = last.at if isinstance(last.body, Ended) else None
+    return _with(run, active_ms=last.active_ms, began_at=run.began_at or last.at, ended_at=ended_at)
 
 
 def fold(run: Run, bodies: Iterable[Body]) -> Run:
     """The run after `bodies`. Pure; one row a kind."""
     for body in bodies:
-        run = replace(_FOLDS.get(type(body), _unchanged)(run, body), n=run.n + 1)
+        run = _with(_FOLDS.get(type(body), _unchanged)(run, body), n=run.n + 1)
     return run
 
 
@@ -187,14 +190,14 @@ def _unchanged(run: Run, _body: Body) -> Run:
 
 def _started(run: Run, body: Started) -> Run:
     items = (UserText(opening(body)),) if body.model else ()
-    return replace(run, started=body, items=items, notes=body.notes)
+    return _with(run, started=body, items=items, notes=body.notes)
 
 
 def _begun(run: Run, body: Begun) -> Run:
     children = run.children
     if body.what == "child" and body.spec is not None:
         children = (*children, Child(body.run, body.act, body.spec))
-    return replace(
+    return _with(
         run,
         in_flight=(*run.in_flight, body),
         pending=tuple(
@@ -207,7 +210,7 @@ def _begun(run: Run, body: Begun) -> Run:
 
 
 def _answered(run: Run, body: Answered) -> Run:
-    run = replace(
+    run = _with(
         _landed(run, body.act),
         spent=run.spent + body.charged,
         uncertain=run.uncertain + body.uncertain,
@@ -216,10 +219,10 @@ def _answered(run: Run, body: Answered) -> Run:
     )
     if body.fault:
         cut = body.fault == "CutStream"
-        return replace(run, n_cut_streams=run.n_cut_streams + cut, settled=None)
+        return _with(run, n_cut_streams=run.n_cut_streams + cut, settled=None)
     answer = Answer(body.text, body.calls, body.opaque, Stop(body.stop), body.usage, body.model)
     items = (*run.items, answer)
-    return replace(
+    return _with(
         run,
         items=items,
         pending=tuple(Pending(call) for call in body.calls),
@@ -230,7 +233,7 @@ def _answered(run: Run, body: Answered) -> Run:
 
 
 def _done(run: Run, body: Done) -> Run:
-    run = replace(
+    run = _with(
         _landed(run, body.act),
         spent=run.spent + body.spent,
         uncertain=run.uncertain + body.uncertain,
@@ -246,7 +249,7 @@ def _done(run: Run, body: Done) -> Run:
 
 
 def _lost(run: Run, body: Lost) -> Run:
-    run = replace(
+    run = _with(
         _landed(run, body.act),
         spent=run.spent + body.charged,
         uncertain=run.uncertain + body.charged,
@@ -258,27 +261,27 @@ def _lost(run: Run, body: Lost) -> Run:
 
 def _reported(run: Run, body: Reported) -> Run:
     fresh = tuple(finding for finding in body.findings if finding not in run.findings)
-    run = replace(run, findings=run.findings + fresh)
+    run = _with(run, findings=run.findings + fresh)
     return _replied(run, body.call_id, f"{len(fresh)} noted")
 
 
 def _noted(run: Run, body: Noted) -> Run:
     if body.text and body.what != "plan":
-        run = replace(run, notes=(*run.notes, body.text))
+        run = _with(run, notes=(*run.notes, body.text))
     match body.what:
         case "plan":
-            return _replied(replace(run, plan=body.plan), body.call_id, "noted")
+            return _replied(_with(run, plan=body.plan), body.call_id, "noted")
         case "lightweight":
-            return replace(run, lightweight=True)
+            return _with(run, lightweight=True)
         case "overrun":
-            return replace(run, overrun=body.text)
+            return _with(run, overrun=body.text)
         case "compacted":
             items = shortened(run.items, upto=body.upto, keep_bytes=body.keep_bytes)
             # A fault that led here is answered by this; the next call is a fresh one.
             asked = run.asked | {"compacted"}
-            return replace(run, items=items, settled=None, last=None, asked=asked)
+            return _with(run, items=items, settled=None, last=None, asked=asked)
         case "asked_again":
-            return replace(
+            return _with(
                 run,
                 items=(*run.items, UserText(body.say)),
                 asked=run.asked | {body.ask},
@@ -286,11 +289,11 @@ def _noted(run: Run, body: Noted) -> Run:
 
 
 def _stopping(run: Run, body: Stopping) -> Run:
-    return replace(run, stopping=run.stopping or body)
+    return _with(run, stopping=run.stopping or body)
 
 
 def _ended(run: Run, body: Ended) -> Run:
-    return replace(run, ended=body)
+    return _with(run, ended=body)
 
 
 _FOLDS: dict[type[Body], Callable[[Run, Any], Run]] = {
@@ -308,7 +311,7 @@ _FOLDS: dict[type[Body], Callable[[Run, Any], Run]] = {
 
 def _landed(run: Run, act: int) -> Run:
     """The run with `act` no longer in flight."""
-    return replace(run, in_flight=tuple(begun for begun in run.in_flight if begun.act != act))
+    return _with(run, in_flight=tuple(begun for begun in run.in_flight if begun.act != act))
 
 
 def _replied(run: Run, call_id: str, text: str, *, is_error: bool = False) -> Run:
@@ -323,8 +326,8 @@ def _replied(run: Run, call_id: str, text: str, *, is_error: bool = False) -> Ru
     )
     replies = tuple(p.reply for p in pending if p.reply is not None)
     if len(replies) < len(pending):
-        return replace(run, pending=pending)
-    return replace(run, pending=(), items=(*run.items, *replies))
+        return _with(run, pending=pending)
+    return _with(run, pending=(), items=(*run.items, *replies))
 
 
 def shortened(items: tuple[Item, ...], *, upto: int, keep_bytes: int) -> tuple[Item, ...]:
@@ -349,6 +352,17 @@ def opening(started: Started) -> str:
     if started.artifacts:
         parts.append("Write these files:\n" + "\n".join(f"- {a}" for a in started.artifacts))
     return "\n\n".join(parts)
+
+
+def _with(run: Run, **changes: Any) -> Run:
+    """The run with some fields changed.
+
+    `dataclasses.replace` sets every field anew, which takes 10 µs here, forty times a run.
+    """
+    fresh = object.__new__(Run)
+    fresh.__dict__.update(run.__dict__)
+    fresh.__dict__.update(changes)
+    return fresh
 
 
 # What comes next.

@@ -114,7 +114,7 @@ def _gist(begun: Begun) -> str:
         "glob",
     ):
         if value := arguments.get(key):
-            text = " ".join(str(v) for v in value) if isinstance(value, list) else str(value)
+            text = str(value).strip("[]").replace("'", "")
             return f'"{text}"' if key in ("pattern", "query") else text
     return ""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import re
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -40,8 +40,8 @@ def ruff_program() -> str:
         ) from fault
 
 
-def ruff_command(kinds: Iterable[str]) -> list[str]:
-    """The argument list that checks the folder in which it is run.
+def ruff_command(kinds: Iterable[str], reports: str) -> list[str]:
+    """The argument list that checks the folder in which it is run and writes to `reports`.
 
     Nothing of a repository's own configuration counts: it could switch off every rule.
     """
@@ -54,6 +54,7 @@ def ruff_command(kinds: Iterable[str]) -> list[str]:
         "--exit-zero",
         "--quiet",
         "--output-format=json",
+        f"--output-file={reports}",
         # The newest: what is a fault in an old Python alone is not this review's subject.
         "--target-version=py314",
         f"--select={wanted}",
@@ -63,27 +64,27 @@ def ruff_command(kinds: Iterable[str]) -> list[str]:
 
 
 def lint(
-    kind: str, reports: Iterable[Mapping[str, Any]], files: Mapping[str, CodeFile]
+    kind: str, reports: Iterable[Mapping[str, Any]], files: Sequence[CodeFile]
 ) -> Iterator[Weighed]:
-    """The findings of one kind in ruff's JSON reports, whose `filename` is a key of `files`."""
-    broken: set[str] = set()
-    trees: dict[str, ast.Module | None] = {}
+    """The findings of one kind in ruff's JSON reports, which name a file by its place."""
+    broken: set[int] = set()
+    trees: dict[int, ast.Module | None] = {}
     for report in reports:
-        name = str(report["filename"])
-        file = files[name]
+        place = int(Path(report["filename"]).stem)
+        file = files[place]
         code = str(report["code"] or "invalid-syntax")
         found = rule_for(code, RULES[kind])
         if found is None or skipped(kind, code, file, str(report["message"])):
             continue
         if code == "invalid-syntax":
             # After the first error of a file the parser guesses; the rest tells nothing.
-            if name in broken:
+            if place in broken:
                 continue
-            broken.add(name)
-        if name not in trees:
-            trees[name] = parse(file)
+            broken.add(place)
+        if place not in trees:
+            trees[place] = parse(file)
         weight, rule = found
-        yield Weighed(weight, finding(file, rule, code, report, trees[name]))
+        yield Weighed(weight, finding(file, rule, code, report, trees[place]))
 
 
 def skipped(kind: str, code: str, file: CodeFile, message: str) -> bool:

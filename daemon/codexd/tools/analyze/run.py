@@ -3,24 +3,22 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import re
+import shutil
 import sys
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import anyio
 import anyio.to_thread
 
-import codexd
 from codexd.errors import CodexdError, ToolFault
 from codexd.policy.files import read_bytes, walk
 from codexd.tools import process
 from codexd.tools.analyze.dependencies import is_manifest
-from codexd.tools.analyze.lint import RULES, ruff_command
+from codexd.tools.analyze.lint import RULES, ruff_command, ruff_program
 from codexd.tools.analyze.work import Analysis, Job
 from codexd.tools.interface import ToolContext
 from codexd.tools.process import Head
@@ -98,19 +96,20 @@ def state_of(context: ToolContext, kinds: Sequence[str], chosen: Sequence[str]) 
         except FileNotFoundError:
             continue
         stamps.append((path, stat.st_mtime_ns, stat.st_size))
-    # The policy is part of it: what one agent may read, another may not.
-    whole = (codexd.__version__, str(context.root), sorted(kinds), stamps, repr(context.policy))
+    # What finds is part of it, since an update may find more; the policy too, since what one agent
+    # may read, another may not.
+    rules = [*sorted(Path(__file__).parent.glob("*.py")), Path(ruff_program())]
+    finders = [path.stat().st_mtime_ns for path in rules]
+    whole = (finders, str(context.root), sorted(kinds), stamps, repr(context.policy))
     return hashlib.sha256(repr(whole).encode()).hexdigest()[:32]
 
 
 def recall(cache: Path | None, key: str) -> Analysis | None:
     """The analysis kept under this key, or `None`."""
+    if cache is None:
+        return None
     try:
-        return (
-            Analysis.model_validate_json((cache / f"analyze-{key}.json").read_bytes())
-            if cache
-            else None
-        )
+        return Analysis.model_validate_json((cache / f"analyze-{key}.json").read_bytes())
     except (OSError, ValueError):  # absent, or cut off by a full disk: it is made again
         return None
 
@@ -121,10 +120,10 @@ def keep(cache: Path | None, key: str, made: Analysis) -> None:
         return
     try:
         cache.mkdir(parents=True, exist_ok=True, mode=0o700)
-        with tempfile.NamedTemporaryFile(dir=cache, delete=False) as file:
-            file.write(made.model_dump_json().encode())
-        Path(file.name).replace(cache / f"analyze-{key}.json")
-        kept = sorted(cache.glob("analyze-*.json"), key=lambda path: path.stat().st_mtime_ns)
+        begun = cache / f"analyze-{key}.{os.getpid()}"
+        begun.write_text(made.model_dump_json(), encoding="utf-8")
+        begun.replace(cache / f"analyze-{key}.json")
+        kept = sorted(cache.glob("analyze-*"), key=lambda path: path.stat().st_mtime_ns)
         for old in kept[:-KEPT]:
             old.unlink(missing_ok=True)
     except OSError:
@@ -133,21 +132,36 @@ def keep(cache: Path | None, key: str, made: Analysis) -> None:
 
 async def make(context: ToolContext, kinds: Sequence[str], chosen: Sequence[str]) -> Analysis:
     """The analysis, made anew."""
-    files, notes = await anyio.to_thread.run_sync(read, context, chosen)
-    with tempfile.TemporaryDirectory(prefix="codexd-") as name:
-        names, reports = {}, b"[]"
-        if any(kind in RULES for kind in kinds):
-            names = await anyio.to_thread.run_sync(copy_python, files, Path(name, "code"))
-            if names:
-                reports = await output_of(ruff_command(kinds), Path(name, "code"))
-        job = Job(
-            kinds=tuple(kinds),
-            files=tuple(files),
-            reports=tuple(under_their_names(json.loads(reports), names)),
-            names=names,
-        )
-        made = await output_of(await anyio.to_thread.run_sync(hand_over, job, name), Path(name))
-    return Analysis.model_validate_json(made).model_copy(update={"notes": tuple(notes)})
+    folder = Path(await anyio.to_thread.run_sync(tempfile.mkdtemp, None, "codexd-"))
+    try:
+        n_python = await anyio.to_thread.run_sync(hand_over, context, kinds, chosen, folder)
+        if n_python and any(kind in RULES for kind in kinds):
+            await output_of(ruff_command(kinds, "../reports.json"), folder / "code")
+        worker = [sys.executable, "-P", "-s", "-m", "codexd.tools.analyze.work", str(folder)]
+        made = await output_of(worker, folder)
+    finally:
+        with anyio.CancelScope(shield=True):
+            await anyio.to_thread.run_sync(shutil.rmtree, folder, True)
+    return await anyio.to_thread.run_sync(Analysis.model_validate_json, made)
+
+
+def hand_over(
+    context: ToolContext, kinds: Sequence[str], chosen: Sequence[str], folder: Path
+) -> int:
+    """Put the job where the worker reads it, and copies of the Python files where ruff does.
+
+    Copies, so that ruff sees what the policy let be read and nothing else: no neighbour, no
+    link that was put there meanwhile, no configuration. A copy is named for its place in the job.
+    Gives the number of copies.
+    """
+    files, notes = read(context, chosen)
+    job = Job(kinds=tuple(kinds), files=tuple(files), notes=tuple(notes))
+    (folder / "job.json").write_text(job.model_dump_json(), encoding="utf-8")
+    (folder / "code").mkdir()
+    python = [(place, text) for place, (path, text) in enumerate(files) if path.endswith(".py")]
+    for place, text in python:
+        (folder / "code" / f"{place}.py").write_text(text, encoding="utf-8", newline="")
+    return len(python)
 
 
 def read(context: ToolContext, chosen: Sequence[str]) -> tuple[list[tuple[str, str]], list[str]]:
@@ -178,41 +192,6 @@ def read(context: ToolContext, chosen: Sequence[str]) -> tuple[list[tuple[str, s
     return files, [f"left out, {why}: {n} files" for n, why in left_out if n]
 
 
-def copy_python(files: Sequence[tuple[str, str]], folder: Path) -> dict[str, int]:
-    """Copy the Python files into `folder`; the name of each there, and its place in `files`.
-
-    Copies, so that ruff sees what the policy let be read and nothing else: no neighbour, no
-    link that was put there meanwhile, no configuration.
-    """
-    folder.mkdir()
-    names: dict[str, int] = {}
-    for place, (path, text) in enumerate(files):
-        if path.endswith(".py"):
-            # The file's own name stays: rules know `__init__.py` and `conftest.py`.
-            name = f"{place}/{path.rpartition('/')[2]}"
-            names[name] = place
-            (folder / str(place)).mkdir()
-            (folder / name).write_text(text, encoding="utf-8", newline="")
-    return names
-
-
-def under_their_names(
-    reports: Iterable[dict[str, Any]], names: Mapping[str, int]
-) -> Iterator[dict[str, Any]]:
-    """Ruff's reports with `filename` as `copy_python` gave it."""
-    for report in reports:
-        name = "/".join(Path(report["filename"]).parts[-2:])
-        if name in names:
-            yield {**report, "filename": name}
-
-
-def hand_over(job: Job, folder: str) -> list[str]:
-    """Put the job where the worker reads it; the argument list that starts the worker."""
-    place = Path(folder, "job.json")
-    place.write_text(job.model_dump_json(), encoding="utf-8")
-    return [sys.executable, "-P", "-s", "-m", "codexd.tools.analyze.work", str(place)]
-
-
 async def output_of(argv: Sequence[str], folder: Path) -> bytes:
     """What one of our own programs writes. Raises `ToolFault` where it fails or takes too long."""
     output, errors = bytearray(), Head(4_000)
@@ -221,7 +200,7 @@ async def output_of(argv: Sequence[str], folder: Path) -> bytes:
         output.extend(chunk)
         return len(output) < LARGEST_JOB
 
-    env = {"PYTHONPATH": str(Path(codexd.__file__).parent.parent), "PYTHONHASHSEED": "0"}
+    env = {"PYTHONPATH": str(Path(__file__).parents[3]), "PYTHONHASHSEED": "0"}
     done = await process.run(argv, cwd=folder, env=env, seconds=SECONDS, take=take, errors=errors)
     if done.timed_out:
         raise ToolFault(f"the analysis took longer than {SECONDS} s", help="name fewer paths")

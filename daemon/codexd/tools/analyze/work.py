@@ -1,14 +1,15 @@
 """The analysis itself, as a process of its own: `python -m codexd.tools.analyze.work`.
 
 Parsing is pure Python and holds the interpreter's lock; in the process that drives runs and
-answers editors it would make everybody wait. The one argument is a file with the job as JSON, the
-result goes as JSON to stdout. No other file is opened: what is analysed stands in the job.
+answers editors it would make everybody wait. The one argument is a folder with the job and
+ruff's reports as JSON, the result goes as JSON to stdout. No other file is opened.
 """
 
 from __future__ import annotations
 
+import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,9 @@ from codexd.tools.analyze.lint import lint, pickles
 from codexd.tools.analyze.todos import todos
 from codexd.tools.interface import Finding
 
+MOST = 2_000
+"""How many findings, and how many entries of a list, one result keeps."""
+
 
 class Job(BaseModel):
     """What is to be analysed."""
@@ -29,10 +33,8 @@ class Job(BaseModel):
     kinds: tuple[str, ...]
     files: tuple[tuple[str, str], ...]
     """Path and text."""
-    reports: tuple[dict[str, Any], ...] = ()
-    """What ruff says, with `filename` as a key of `names`."""
-    names: dict[str, int] = {}
-    """Which of `files` ruff was given under which name."""
+    notes: tuple[str, ...] = ()
+    """What was left out already."""
 
 
 class Analysis(BaseModel):
@@ -48,36 +50,49 @@ class Analysis(BaseModel):
     """What was left out, one sentence each."""
 
 
-def analyse(job: Job) -> Analysis:
-    """The result of one job; depends on nothing but the job."""
+def analyse(job: Job, reports: Sequence[Mapping[str, Any]] = ()) -> Analysis:
+    """The result of one job and of what ruff says about it; depends on nothing else."""
     files = tuple(CodeFile(path, text) for path, text in job.files)
-    return Analysis(
-        findings=tuple(worst_first(weighed(job, files))),
-        outline=tuple(outline(files)) if "outline" in job.kinds else (),
-        dependencies=tuple(dependencies(files)) if "dependencies" in job.kinds else (),
-        files=len(files),
-    )
+    lists = {
+        "findings": worst_first(weighed(job.kinds, files, reports)),
+        "outline": list(outline(files)) if "outline" in job.kinds else [],
+        "dependencies": dependencies(files) if "dependencies" in job.kinds else [],
+    }
+    notes = [
+        f"left out, more than anybody reads: {len(found) - MOST} {name}"
+        for name, found in lists.items()
+        if len(found) > MOST
+    ]
+    shown = {name: tuple(found[:MOST]) for name, found in lists.items()}
+    return Analysis.model_validate({**shown, "files": len(files), "notes": (*job.notes, *notes)})
 
 
-def weighed(job: Job, files: tuple[CodeFile, ...]) -> Iterator[Weighed]:
+def weighed(
+    kinds: Sequence[str], files: Sequence[CodeFile], reports: Sequence[Mapping[str, Any]]
+) -> Iterator[Weighed]:
     """The findings of every kind that was asked for."""
-    named = {name: files[place] for name, place in job.names.items()}
-    if "lint" in job.kinds:
-        yield from lint("lint", job.reports, named)
-    if "security" in job.kinds:
-        found = list(lint("security", job.reports, named))
+    if "lint" in kinds:
+        yield from lint("lint", reports, files)
+    if "security" in kinds:
+        found = list(lint("security", reports, files))
         yield from found
         yield from pickles(files, {(f.path, f.line) for _, f in found if f.rule == "S301"})
-    for kind, look in (
-        ("complexity", complexity),
-        ("untested", untested),
-        ("docstrings", docstrings),
-        ("todos", todos),
-    ):
-        if kind in job.kinds:
+    for kind, look in LOOKS.items():
+        if kind in kinds:
             yield from look(files)
 
 
+LOOKS: Mapping[str, Callable[[Sequence[CodeFile]], Iterator[Weighed]]] = {
+    "complexity": complexity,
+    "untested": untested,
+    "docstrings": docstrings,
+    "todos": todos,
+}
+
+
 if __name__ == "__main__":
-    job = Job.model_validate_json(Path(sys.argv[1]).read_bytes())
-    sys.stdout.buffer.write(analyse(job).model_dump_json().encode())
+    folder = Path(sys.argv[1])
+    job = Job.model_validate_json((folder / "job.json").read_bytes())
+    said = folder / "reports.json"
+    reports: list[dict[str, Any]] = json.loads(said.read_bytes()) if said.exists() else []
+    sys.stdout.buffer.write(analyse(job, reports).model_dump_json().encode())

@@ -1,0 +1,50 @@
+"""Bounds hold whatever the text: a tokenizer that makes a token of each byte stays below them."""
+
+from __future__ import annotations
+
+import json
+
+from hypothesis import given
+from hypothesis import strategies as st
+from tests.models.helpers import SCHEMA, request
+
+from codexd.models import Answer, Item, ToolCall, ToolReply, UserText, bounds
+
+texts = st.text(max_size=60)
+items = st.one_of(
+    st.builds(UserText, texts),
+    st.builds(ToolReply, texts, texts, texts),
+    st.builds(Answer, texts, st.tuples(st.builds(ToolCall, texts, texts, texts))),
+)
+
+
+def in_bytes(item: Item) -> int:
+    """What a tokenizer of bytes counts of the item's texts."""
+    match item:
+        case Answer(text, calls):
+            parts = [text, *(call.name + call.arguments for call in calls)]
+        case ToolReply(_, _, text):
+            parts = [text]
+        case _:
+            parts = [item.text]
+    return len("".join(parts).encode())
+
+
+@given(st.lists(items, max_size=6), st.integers(0, 6), st.integers(0, 10_000))
+def test_what_was_added_since_is_counted_by_its_bytes(
+    added: list[Item], n_settled: int, tokens: int
+) -> None:
+    asked = request(*added)
+    n = min(n_settled, len(asked.items))
+    grown = sum(in_bytes(item) for item in asked.items[n:])
+    assert bounds.of_growth(asked, (n, tokens)) >= tokens + grown
+
+
+def test_a_schema_counts_even_where_all_items_are_settled() -> None:
+    bare = bounds.of_growth(request(), (1, 100))
+    schema = bounds.of_growth(request(answer_schema=SCHEMA), (1, 100))
+    assert schema >= bare + len(json.dumps(SCHEMA))
+
+
+def test_halves_of_surrogate_pairs_are_counted() -> None:
+    assert bounds.utf8("\udce9a") == 4
