@@ -104,7 +104,7 @@ def pieces(line: str, y: int) -> Iterator[str]:
         if not text:
             style = styled(style, escaped)
             continue
-        for word in re.findall(r" {2,}|(?:(?! {2}).)+", text):
+        for word in re.findall(r" {2,}|^ |(?:(?! {2}).)+", text):
             n_cells = sum(1 + (unicodedata.east_asian_width(each) in "WF") for each in word)
             if word.strip():
                 x, wide = EDGE + column * CELL, n_cells * CELL

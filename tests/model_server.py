@@ -161,6 +161,8 @@ class ModelServer:
         """Reported to clients in all, as is `output_tokens`."""
         self.output_tokens = 0
         self.open_streams = 0
+        self.connections: set[int] = set()
+        """The ports of clients that asked."""
         self.left = 0
         """Clients that went away before their answer was whole."""
         self.port = port
@@ -220,6 +222,8 @@ class ModelServer:
         async def handler(request: web.Request) -> web.StreamResponse:
             received = await _received(request)
             self.requests.append(received)
+            peer = request.transport and request.transport.get_extra_info("peername")
+            self.connections |= {peer[1]} if peer else set()
             self._tell()
             scripted = self._next(received.body)
             self.open_streams += 1

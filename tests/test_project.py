@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 import codexd
+from codexd.agents import registry
 from codexd.cli.verbs import VERBS
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -162,6 +163,21 @@ def test_both_readmes_show_the_same_agent_and_the_same_commands() -> None:
 
     assert commands("README.md") == commands("README.ja.md")
     assert agent("README.md") == agent("README.ja.md")
+
+
+def test_the_agent_of_the_readme_means_what_its_comments_say(tmp_path: Path) -> None:
+    [block] = re.findall(r"```yaml\n(.*?)```", text("README.md"), re.DOTALL)
+    file = tmp_path / ".codex/agents/licences.yaml"
+    file.parent.mkdir(parents=True)
+    file.write_text(block, encoding="utf-8")
+    found = registry.load(tmp_path, home=tmp_path / "home")
+    [entry] = (entry for entry in found.entries if entry.path == file)
+    assert entry.diagnostics == ()
+    agent = found.find("licences")
+    assert agent.tools == ("grep", "read_file")
+    assert agent.max_tokens == 5000
+    assert [grant.value for grant in agent.policy.write or ()] == ["artifacts/licences.md"]
+    assert (agent.policy.net, agent.policy.exec) == ((), ())
 
 
 @pytest.mark.parametrize("page", ["README.md", "CHANGELOG.md"])

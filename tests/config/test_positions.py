@@ -1,6 +1,7 @@
 """Every key and array item of a TOML file has its place."""
 
 import tomllib
+from typing import Any, TypeAlias
 
 import pytest
 from hypothesis import given
@@ -65,9 +66,7 @@ def test_keys_and_items_of_every_form_are_found_where_they_stand():
 
 
 def test_spans_end_one_past_the_last_code_point():
-    _, keys, values = parse_toml_spans(
-        '名 = "日本"\n"é" = [1, 20]\n' if False else '"名" = "日本"\n'
-    )
+    _, keys, values = parse_toml_spans('"名" = "日本"\n')
 
     assert keys["名",] == (1, 1, 1, 4)
     assert values["名",] == (1, 7, 1, 11)
@@ -114,7 +113,10 @@ TREES = st.recursive(
 )
 
 
-def written(value: object) -> str:
+Tree: TypeAlias = "dict[str, Tree] | list[Tree] | str | int"
+
+
+def written(value: Tree) -> str:
     """`value` as TOML, tables inline."""
     match value:
         case bool():
@@ -135,7 +137,7 @@ def quoted(text: str) -> str:
 
 
 @given(st.dictionaries(KEYS, TREES, max_size=4))
-def test_the_text_under_each_value_is_that_value(tree: dict[str, object]):
+def test_the_text_under_each_value_is_that_value(tree: dict[str, Tree]):
     text = "".join(f"{quoted(k)} = {written(v)}\n" for k, v in tree.items())
 
     values, _, spans = parse_toml_spans(text)
@@ -143,9 +145,9 @@ def test_the_text_under_each_value_is_that_value(tree: dict[str, object]):
     assert values == tree
     lines = text.split("\n")
     for path, span in spans.items():
-        wanted: object = tree
+        wanted: Any = tree
         for step in path:
-            wanted = wanted[step]  # pyright: ignore[reportIndexIssue, reportUnknownVariableType]
+            wanted = wanted[step]
         part = [*lines[span.line - 1 : span.end_line]]
         part[-1] = part[-1][: span.end_column - 1]
         part[0] = part[0][span.column - 1 :]
@@ -156,8 +158,8 @@ def test_the_text_under_each_value_is_that_value(tree: dict[str, object]):
 def test_nothing_but_the_documented_fault_escapes(text: str):
     try:
         values, _ = parse_toml(text)
-    except TomlFault as fault:
-        assert fault.line >= 1
-        assert fault.column >= 1
+    except TomlFault:
+        with pytest.raises(ValueError, match=r"."):
+            tomllib.loads(text)
     else:
         assert values == tomllib.loads(text)

@@ -6,6 +6,7 @@ import json
 from dataclasses import replace
 from typing import Any
 
+import anyio
 import pytest
 from tests.model_server import Scripted
 from tests.models.helpers import READ, SCHEMA, WIRES, ignore, provider, request, table
@@ -251,6 +252,25 @@ async def test_what_a_model_refuses_is_left_out_from_then_on(
             assert (await t.model.stream(asked, ignore)).text == "fine"
         assert [key in received.body for received in t.server.requests] == [True, False, False]
     assert t.clock.slept == []
+
+
+@pytest.mark.anyio
+async def test_calls_side_by_side_all_learn_what_a_model_refuses() -> None:
+    def script(body: dict[str, Any]) -> Scripted:
+        refused = Scripted(status=400, message="temperature is not supported")
+        return refused if "temperature" in body else Scripted(text="fine")
+
+    texts: list[str] = []
+    async with table("chat", script) as t:
+
+        async def call() -> None:
+            texts.append((await t.model.stream(WHOLE, ignore)).text)
+
+        with anyio.fail_after(10):
+            async with anyio.create_task_group() as group:
+                for _ in range(10):
+                    group.start_soon(call)
+    assert texts == ["fine"] * 10
 
 
 @pytest.mark.anyio

@@ -158,3 +158,11 @@ async def test_a_count_is_a_number_or_none(play: Play) -> None:
     async with play(Scripted(text="x")) as model:
         counted = await model.count_input(request())
     assert counted is None or counted > 0
+
+
+@pytest.mark.parametrize("wire", WIRES)
+async def test_calls_one_after_the_other_share_a_connection(wire: WireApi) -> None:
+    async with table(wire, [Scripted(text="x")] * 3) as t:
+        for _ in range(3):
+            await t.model.stream(request(), ignore)
+        assert len(t.server.connections) == 1

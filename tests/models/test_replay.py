@@ -8,8 +8,8 @@ import pytest
 from tests.models.helpers import ignore, request
 
 from codexd.errors import RequestRefused
-from codexd.models import UserText
-from codexd.models.replay import Replay, digest
+from codexd.models import UserText, digest
+from codexd.models.replay import Replay
 
 RECORD: dict[str, Any] = {
     "text": "fine",

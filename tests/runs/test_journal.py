@@ -11,7 +11,7 @@ import pytest
 from codexd.errors import IllegalMove, Unavailable
 from codexd.models import ToolCall, Usage
 from codexd.runs.events import Answered, Begun, Driven, Ended, Event, Noted, Started, Unknown
-from codexd.runs.journal import Journal, open_journal
+from codexd.runs.journal import open_journal
 from codexd.runs.view import Status
 
 pytestmark = pytest.mark.anyio

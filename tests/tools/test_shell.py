@@ -79,7 +79,7 @@ async def test_what_is_not_granted_is_refused_with_the_line_that_would(
 @pytest.mark.parametrize("wide", ["*", "full"])
 async def test_wide_grants_cover_nothing_without_a_sandbox(context: ToolContext, wide: str) -> None:
     wide_open = ToolContext(context.root, running(wide), env=context.env)
-    with pytest.raises(Denied, match="no sandbox"):
+    with pytest.raises(Denied, match="sandbox"):
         await run(wide_open, "echo hi")
 
 

@@ -66,7 +66,8 @@ class HostedModel:
         """An upper bound of the request's input tokens: never less than the provider counts."""
         if settled is not None:
             return bounds.of_growth(request, settled)
-        return bounds.of_body(self._body(request), request, self._wire.framing(request))
+        body = _bytes(self._wire.body(request, self._target))
+        return bounds.of_body(body, request, self._wire.framing(request))
 
     async def count_input(self, request: Request) -> int | None:
         """The provider's own count; `None` where it has no such endpoint. Raises `ModelFault`."""
@@ -85,25 +86,27 @@ class HostedModel:
     async def stream(self, request: Request, on_text: OnText) -> Answer:
         """Answer `request`; pieces of text go to `on_text` as they come. Raises `ModelFault`."""
         while True:
+            target = self._target
             try:
-                return await self._ask(request, on_text)
+                return await self._ask(request, target, on_text)
             except RequestRefused as fault:
-                refused = self._refused_feature(str(fault).lower())
+                refused = self._refused_feature(str(fault).lower(), target)
                 if refused is None:
                     raise
                 # Refused with a status, so nothing was billed: the same call, without it.
                 without = self._target.without | {refused}
                 self._target = replace(self._target, without=without)
 
-    def _refused_feature(self, words: str) -> str | None:
+    def _refused_feature(self, words: str, target: Target) -> str | None:
         for feature, signs in self._wire.optional.items():
-            if feature not in self._target.without and any(sign in words for sign in signs):
+            if feature not in target.without and any(sign in words for sign in signs):
                 return feature
         return None
 
-    async def _ask(self, request: Request, on_text: OnText) -> Answer:
-        reading = self._wire.reading(request, self._target)
-        async with self._service.post(self._wire.path, self._body(request)) as response:
+    async def _ask(self, request: Request, target: Target, on_text: OnText) -> Answer:
+        reading = self._wire.reading(request, target)
+        body = _bytes(self._wire.body(request, target))
+        async with self._service.post(self._wire.path, body) as response:
             _check_kind(response, self._service.host)
             await self._service.read(response, _taker(reading, on_text))
             answer = _answer(reading)
@@ -114,9 +117,6 @@ class HostedModel:
                 billed=True,
             )
         return answer
-
-    def _body(self, request: Request) -> bytes:
-        return _bytes(self._wire.body(request, self._target))
 
 
 def _taker(reading: Reading, on_text: OnText) -> Callable[[bytes], bool]:

@@ -52,7 +52,7 @@ class Replay:
             return recorded.answer.usage.input
         if settled is not None:
             return bounds.of_growth(request, settled)
-        return bounds.utf8(_canonical(request)) + FRAMING
+        return bounds.utf8(repr(request)) + FRAMING
 
     async def count_input(self, request: Request) -> int | None:
         """Nothing beyond `input_bound` is known."""

@@ -164,7 +164,7 @@ class Models:
             client=self.client(),
             window=self._config.model_context_window,
         )
-        price = price_of(choice.provider.id, choice.id)
+        price = price_of(choice.provider.id, choice.id, base_url=choice.provider.base_url)
         return Opened(model, price=price, billed=bool(model.host))
 
     def secrets(self) -> tuple[str, ...]:

@@ -314,9 +314,11 @@ class Orchestrator:
         ids = sorted(self._host.journal.ids())
         shorts: dict[str, str] = {}
         for index, run_id in enumerate(ids):
-            neighbours = (ids[index - 1] if index else "", *ids[index + 1 : index + 2])
-            shared = max(len(os.path.commonprefix([run_id, other])) for other in neighbours)
-            shorts[run_id] = run_id[: max(4, shared + 1)]
+            neighbours = (*ids[max(0, index - 1) : index], *ids[index + 1 : index + 2])
+            length = 4
+            while any(other.startswith(run_id[:length]) for other in neighbours):
+                length += 1
+            shorts[run_id] = run_id[:length]
         return shorts
 
     # The audit log.
@@ -339,7 +341,7 @@ class Orchestrator:
         exporter = Exporter()
         after = 0
         while True:
-            events = await anyio.to_thread.run_sync(lambda: journal.events(after=after))
+            events = await anyio.to_thread.run_sync(journal.events_after, after)
             for event in events:
                 after = event.seq
                 for record in exporter.records(event):

@@ -36,7 +36,7 @@ class Opener(Protocol):
     """
 
     def __call__(
-        self, root: int, path: str, flags: int = os.O_RDONLY, *, follow: bool = True
+        self, root: int, path: str, flags: int = os.O_RDONLY, /, *, follow: bool = True
     ) -> Opened:
         """Open; the caller closes the descriptor."""
         ...

@@ -245,7 +245,8 @@ _SECRET = re.compile(
 """Names, folded, that hold keys or lead to them: closed to reading and to writing."""
 
 _STEERING = re.compile(
-    r"\.(?:codex|claude|cursor|vscode|idea|devcontainer|husky|mcp\.json|pnpmfile\.cjs)"
+    r"\.(?:codex|claude|cursor|vscode|idea|devcontainer|husky|mcp\.json|pnpmfile\.cjs"
+    r"|pre-commit-config\.yaml)"
     r"|(?:agents|claude)\.md"
 )
 """Names, folded, that steer tools or agents: closed to writing."""

@@ -146,11 +146,12 @@ def _held(folder: int, path: str) -> tuple[bytes, os.stat_result] | None:
                 help="name the file that it leads to",
             ) from None
         raise
+    status = os.fstat(fd)
+    if not stat.S_ISREG(status.st_mode):
+        os.close(fd)
+        what = "a folder" if stat.S_ISDIR(status.st_mode) else "no regular file"
+        raise ToolFault(f"`{path}` is {what}, which is never replaced")
     with os.fdopen(fd, "rb") as file:
-        status = os.fstat(fd)
-        if not stat.S_ISREG(status.st_mode):
-            what = "a folder" if stat.S_ISDIR(status.st_mode) else "no regular file"
-            raise ToolFault(f"`{path}` is {what}, which is never replaced")
         return file.read(), status
 
 

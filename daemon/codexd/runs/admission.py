@@ -73,12 +73,9 @@ async def admit(want: Want, run: Run, seat: Seat, host: Host) -> list[Body]:
 def _model(run: Run, seat: Seat, host: Host) -> list[Body]:
     opened = seat.light if run.lightweight and seat.light else seat.model
     assert opened is not None, "only a run with a model wants to call one"
-    temperature = seat.definition.temperature if seat.definition else None
-    request = request_of(run, lightweight=False, temperature=temperature)
+    assert seat.definition is not None, "a run with a model is an agent's"
+    request = request_of(run, seat.definition, lightweight=run.lightweight)
     bound = _bound(opened, request, run, seat, host)
-    if run.lightweight:
-        request = request_of(run, lightweight=True, temperature=temperature)
-        bound = _bound(opened, request, run, seat, host)
     window = host.config.model_context_window or opened.model.window
     if window is not None and bound + LEAST_OUTPUT > window and "compacted" not in run.asked:
         return [_compacted(run, keep_bytes=1_000)]

@@ -54,7 +54,7 @@ def system_prompt(definition: AgentDefinition, *, project_rules: str) -> str:
     return "\n\n".join(parts)
 
 
-def request_of(run: Run, *, lightweight: bool, temperature: float | None) -> Request:
+def request_of(run: Run, definition: AgentDefinition, *, lightweight: bool) -> Request:
     """The request of the run's next model call; `max_output` is still to be set."""
     started = run.started
     items: tuple[Item, ...] = run.items
@@ -68,7 +68,8 @@ def request_of(run: Run, *, lightweight: bool, temperature: float | None) -> Req
         max_output=0,
         brief=brief_of(run),
         answer_schema=RESULT_SCHEMA,
-        temperature=temperature,
+        temperature=definition.temperature,
+        effort=definition.reasoning_effort,
         lightweight=lightweight,
     )
 

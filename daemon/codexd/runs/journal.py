@@ -219,18 +219,17 @@ class Journal:
 
     # Reading.
 
-    def events(self, *, run: str | None = None, after: int = 0, limit: int = 500) -> list[Event]:
-        """Events in order: of one run, after its event `after`; else of all, after that `seq`."""
+    def events_after(self, seq: int, *, limit: int = 500) -> list[Event]:
+        """The next events of all runs after `seq`, a page of them."""
         with self._reading() as db:
-            if run is None:
-                rows = db.execute(SQL["events"], (after, limit)).fetchall()
-            else:
-                rows = db.execute(SQL["events_of_run"], (run, after, limit)).fetchall()
+            rows = db.execute(SQL["events"], (seq, limit)).fetchall()
         return [_event(row) for row in rows]
 
     def all_events(self, run: str) -> list[Event]:
         """Every event of one run."""
-        return self.events(run=run, limit=-1)
+        with self._reading() as db:
+            rows = db.execute(SQL["events_of_run"], (run,)).fetchall()
+        return [_event(row) for row in rows]
 
     def roots(self, limit: int) -> list[str]:
         """Ids of the newest root runs, newest first."""

@@ -79,7 +79,7 @@ INSERT OR REPLACE INTO approval VALUES (?, ?, ?, ?, ?);
 SELECT scope FROM approval WHERE digest = ?;
 
 -- query: events_of_run
-SELECT * FROM event WHERE run = ? AND n > ? ORDER BY n LIMIT ?;
+SELECT * FROM event WHERE run = ? ORDER BY n;
 
 -- query: events
 SELECT * FROM event WHERE seq > ? ORDER BY seq LIMIT ?;

@@ -113,7 +113,7 @@ def budget_of(order: Order, host: Host) -> int:
     if own is not None and asked > own and not host.config.may_raise_budget:
         source = order.definition.max_tokens_source or order.definition.source
         raise BadRequest(
-            f"a budget of {asked:,} is more than {order.definition.name} allows: {own:,} ({source})",
+            f"a budget of {asked:,} is more than the {own:,} of {order.definition.name} ({source})",
             help=f"ask for {own} or less, or raise max_tokens there",
         )
     return asked

@@ -8,14 +8,19 @@ from collections.abc import Sequence
 _NOTE_ROOM = 200
 """Bytes kept free for the note that tells what was cut."""
 
-_MARK = re.compile(r"<(?=\s*/?\s*data\b)", re.IGNORECASE)
+_END_MARK = re.compile(r"<\s*/(?=\s*data\b)", re.IGNORECASE)
 _UNSAFE_IN_ORIGIN = re.compile(r"[^\x21\x23-\x3b\x3d\x3f-\x7e]+")
 
 
 def as_data(text: str, origin: str) -> str:
-    """`text` framed as data from `origin`, a URL or `program`: it cannot close its own frame."""
+    """`text` framed as data from `origin`, a URL or a program: it cannot close its own frame."""
     shown = _UNSAFE_IN_ORIGIN.sub("_", origin)[:300]
-    return f'<data from="{shown}">\n{_MARK.sub("&lt;", text)}\n</data>'
+    return f'<data from="{shown}">\n{defused(text)}\n</data>'
+
+
+def defused(text: str) -> str:
+    """`text` with every end mark of a data frame made harmless; doing it twice changes nothing."""
+    return _END_MARK.sub(r"<\\/", text)
 
 
 def cut(text: str, max_bytes: int) -> str:

@@ -19,7 +19,7 @@ from codexd.policy.files import inside
 from codexd.tools import process
 from codexd.tools.arguments import Arguments
 from codexd.tools.interface import Effect, Tool, ToolContext, ToolOutput
-from codexd.tools.results import as_data
+from codexd.tools.results import as_data, cut, defused
 
 UNHELD = 'not held by the kernel: sandbox = "none"'
 
@@ -61,7 +61,8 @@ async def shell(asked: Shell, context: ToolContext) -> ToolOutput:
     path = process.search_path(context.env, context.root)
     program = commands.find_program(argv[0], context.root, path)
     cwd = _folder(asked.cwd, context)
-    output = process.HeadAndTail(max(context.max_bytes - 700, 200))
+    room = max(context.max_bytes - 700, 200)
+    output = process.HeadAndTail(room)
     began = time.monotonic()
     async with _private_folder() as private:
         finished = await process.run(
@@ -73,7 +74,8 @@ async def shell(asked: Shell, context: ToolContext) -> ToolOutput:
         )
     took = time.monotonic() - began
     ended = _ended(finished, asked.timeout_seconds)
-    text = as_data(output.text.rstrip("\n"), f"program:{Path(argv[0]).name}")
+    text = cut(defused(output.text.rstrip("\n")), room + 100)
+    text = as_data(text, f"program:{Path(argv[0]).name}")
     return ToolOutput(
         f"{text}\n[{ended}; {took:.1f} s; {UNHELD}]",
         is_error=finished.timed_out or finished.status != 0,

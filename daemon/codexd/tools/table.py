@@ -1,11 +1,12 @@
 """All built-in tools (temporary)."""
 
 from __future__ import annotations
-from typing import Any
+
 from pydantic import BaseModel, ValidationError
+
 from codexd.errors import ToolFault
+from codexd.tools import acting, analyze, files, git, patch, search, shell
 from codexd.tools.interface import Tool
-from codexd.tools import files, patch, search, git, shell, analyze, acting
 
 TOOLS: dict[str, Tool] = {}
 for m in (files, patch, search, git, shell, analyze, acting):

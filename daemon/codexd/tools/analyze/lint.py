@@ -5,7 +5,8 @@ from __future__ import annotations
 import ast
 import re
 import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import cache, partial
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,16 @@ PYTHON_2 = {"basestring", "long", "raw_input", "reduce", "unichr", "unicode", "x
 
 LARGEST_FIX = 2_000
 """Bytes of new text that a fix may carry; a larger one is better asked of an editor."""
+
+PROVOKED = ("B015", "B016", "B017", "B018", "PLW0133")
+"""What a test does on purpose to see what happens."""
+
+FILLED = re.compile(
+    r"\b(globals|vars|exec|execfile)\(|global_enum|_convert_|sys\.modules\[__name__\]|import \*"
+)
+"""How a file gets names that no rule can see."""
+
+Tree = Callable[[], ast.Module | None]
 
 PICKLES = {"pickle", "cPickle", "_pickle", "dill", "jsonpickle", "cloudpickle"}
 
@@ -68,7 +79,12 @@ def lint(
 ) -> Iterator[Weighed]:
     """The findings of one kind in ruff's JSON reports, which name a file by its place."""
     broken: set[int] = set()
-    trees: dict[int, ast.Module | None] = {}
+
+    # Parsing costs more than all else here, and few reports need it: once a file, when asked for.
+    @cache
+    def tree_of(place: int) -> ast.Module | None:
+        return parse(files[place])
+
     for report in reports:
         place = int(Path(report["filename"]).stem)
         file = files[place]
@@ -81,10 +97,8 @@ def lint(
             if place in broken:
                 continue
             broken.add(place)
-        if place not in trees:
-            trees[place] = parse(file)
         weight, rule = found
-        yield Weighed(weight, finding(file, rule, code, report, trees[place]))
+        yield Weighed(weight, finding(file, rule, code, report, partial(tree_of, place)))
 
 
 def skipped(kind: str, code: str, file: CodeFile, message: str) -> bool:
@@ -95,24 +109,30 @@ def skipped(kind: str, code: str, file: CodeFile, message: str) -> bool:
         # An import in `__init__.py` is there for others, one under `try` to see whether it works.
         or (code == "F401" and (file.path.endswith("__init__.py") or "find_spec" in message))
         or (code == "S602" and "seems safe" in message)
+        or (file.is_test and code in PROVOKED)
+        # `__all__` of a package names modules too.
+        or (
+            code == "F822"
+            and (file.path.endswith("__init__.py") or FILLED.search(file.text) is not None)
+        )
     )
 
 
 def finding(
-    file: CodeFile, rule: Rule, code: str, report: Mapping[str, Any], tree: ast.Module | None
+    file: CodeFile, rule: Rule, code: str, report: Mapping[str, Any], tree: Tree
 ) -> Finding:
     """One of ruff's reports as a finding, in words for people."""
     start, end = report["location"], report["end_location"]
-    place = Place(int(start["row"]), int(start["column"]) - 1, file, tree)
+    line, column = int(start["row"]), int(start["column"])
     severity, message = rule.severity, rule.says or str(report["message"])
     if code == "F821":
-        severity, message = undefined_name(str(report["message"]), place)
-    elif code in ("F507", "F524", "F505"):
-        message = format_without_place(str(report["message"]), place)
+        severity, message = undefined_name(message, Place(line, column - 1, file, tree()))
+    elif code == "F507":
+        message = format_without_place(message, Place(line, column - 1, file, tree()))
     return Finding(
         path=file.path,
-        line=place.line,
-        column=place.offset + 1,
+        line=line,
+        column=column,
         end_line=int(end["row"]),
         end_column=int(end["column"]),
         severity=severity,
@@ -143,24 +163,32 @@ class Place:
     """Where a report stands in the tree of its file."""
 
     def __init__(self, line: int, offset: int, file: CodeFile, tree: ast.Module | None) -> None:
-        self.line, self.offset, self.tree = line, offset, tree
+        self.tree, self.text = tree, file.text
         text = file.text.splitlines()[line - 1 : line]
         # The tree counts UTF-8 bytes, ruff code points.
         at = (line, len(text[0][:offset].encode()) if text else offset)
-        self.around = [node for node in ast.walk(tree) if holds(node, at)] if tree else []
+        self.around = list(nodes_around(tree, at)) if tree else []
 
     def innermost(self, *kinds: type[ast.AST]) -> Any:
         """The smallest node of one of these kinds around the place, or `None`."""
-        fitting = [node for node in self.around if isinstance(node, kinds)]
-        return max(fitting, key=lambda node: (node.lineno, node.col_offset), default=None)  # pyright: ignore[reportAttributeAccessIssue, reportUnknownMemberType, reportUnknownLambdaType]
+        return next((node for node in reversed(self.around) if isinstance(node, kinds)), None)
+
+
+def nodes_around(node: ast.AST, at: tuple[int, int]) -> Iterator[ast.AST]:
+    """The nodes below `node` whose text covers a place, the outermost first."""
+    for child in ast.iter_child_nodes(node):
+        if holds(child, at):
+            yield child
+            yield from nodes_around(child, at)
 
 
 def holds(node: ast.AST, at: tuple[int, int]) -> bool:
-    """Whether a node's text covers a place."""
-    if not isinstance(node, ast.expr | ast.stmt):
-        return False
-    end = (node.end_lineno or node.lineno, node.end_col_offset or node.col_offset)
-    return (node.lineno, node.col_offset) <= at < end
+    """Whether a node's text covers a place; one without a place of its own may."""
+    line, end_line = getattr(node, "lineno", None), getattr(node, "end_lineno", None)
+    if line is None or end_line is None:
+        return True
+    end = (end_line, getattr(node, "end_col_offset", 0))
+    return (line, getattr(node, "col_offset", 0)) <= at < end
 
 
 def undefined_name(message: str, place: Place) -> tuple[Severity, str]:
@@ -173,16 +201,19 @@ def undefined_name(message: str, place: Place) -> tuple[Severity, str]:
     if in_annotation(place):
         return Severity.WARNING, f"the annotation names `{name}`, which is defined nowhere"
     caller = f"{function.name}()" if function else "importing this file"
-    if function and name in bound_in(function):
-        fault, why = "UnboundLocalError", "is read before it exists"
-    elif not function and place.tree and name in bound_in(place.tree):
-        fault, why = "NameError", "is read before it exists"
-    else:
-        fault, why = "NameError", "is defined nowhere"
     raised = place.innermost(ast.Raise)
     meant = exception_name(raised.exc) if raised else ""
     instead = f", not the {meant} meant here" if meant else ""
-    return Severity.ERROR, f"`{name}` {why}: {caller} raises {fault}{instead}"
+    if name in bound_in(function or place.tree):
+        fault = "UnboundLocalError" if function else "NameError"
+        why = "is read before it exists"
+        return Severity.ERROR, f"`{name}` {why}: {caller} raises {fault}{instead}"
+    if name in bound_in(place.tree):
+        return Severity.WARNING, f"`{name}` may be gone here: this file also deletes it"
+    if FILLED.search(place.text) or name.startswith("__"):
+        text = f"no rule sees where `{name}` is defined: this file gets names at run time"
+        return Severity.INFORMATION, text
+    return Severity.ERROR, f"`{name}` is defined nowhere: {caller} raises NameError{instead}"
 
 
 def in_annotation(place: Place) -> bool:
@@ -200,10 +231,10 @@ def in_annotation(place: Place) -> bool:
     return False
 
 
-def bound_in(scope: ast.AST) -> set[str]:
+def bound_in(scope: ast.AST | None) -> set[str]:
     """The names that a function's (or module's) own body binds, those of inner scopes left out."""
     found: set[str] = set()
-    waiting = list(ast.iter_child_nodes(scope))
+    waiting = list(ast.iter_child_nodes(scope)) if scope else []
     while waiting:
         node = waiting.pop()
         if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
@@ -235,7 +266,7 @@ def format_without_place(message: str, place: Place) -> str:
         if not places:
             return f"the {what} has no place for its argument" + ("s" if given > 1 else "")
         return f"the {what} has {places} places for {given} arguments: formatting it fails"
-    return f"the {what} has a place for which there is no argument: {message}"
+    return message
 
 
 def pickles(files: Iterable[CodeFile], known: set[tuple[str, int]]) -> Iterator[Weighed]:

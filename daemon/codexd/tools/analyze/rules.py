@@ -45,7 +45,6 @@ LINT = (
     Rule("B039", WARNING),
     Rule("B023", WARNING),
     Rule("B019", WARNING, "a cache on a method keeps every instance alive"),
-    Rule("B020", WARNING),
     Rule("B002", WARNING),
     Rule("B003", WARNING),
     Rule("B005", WARNING),
@@ -84,6 +83,7 @@ LINT = (
     Rule("F401", INFORMATION),
     Rule("B004", INFORMATION, "hasattr(x, '__call__') errs on some objects; callable(x) does not"),
     Rule("B014", INFORMATION),
+    Rule("B020", INFORMATION),
     Rule("B018", INFORMATION, "the value is worked out and thrown away"),
     Rule("B033", INFORMATION),
     Rule("S110", INFORMATION, "the error is swallowed: nobody will know that it happened"),
@@ -94,7 +94,9 @@ LINT = (
 )
 
 MILDER = {
+    # A bare `raise` is right in a function that only handlers call.
     # Formatting that only drops an argument, and tests that are always true or need luck.
+    "PLE0704": WARNING,
     "F504": WARNING,
     "F522": WARNING,
     "F523": WARNING,
@@ -130,14 +132,12 @@ SECURITY = (
     Rule("S307", WARNING, "eval() runs what its text says; ast.literal_eval() reads values only"),
     Rule("S102", WARNING, "exec() runs what its text says"),
     Rule("S605", WARNING, "this starts a shell: what a caller puts in is run"),
-    Rule("S604", WARNING),
+    Rule("S604", WARNING, "a call with shell=True: what a caller puts into the text is run"),
     Rule("S609", WARNING),
     Rule("S702", WARNING, "Mako does not escape by itself: HTML in a value gets in"),
     Rule("S704", WARNING),
     Rule("S202", WARNING, "an archive can write outside its folder: extract with filter='data'"),
     Rule("S31", WARNING),
-    Rule("S611", WARNING),
-    Rule("S610", WARNING),
     Rule("S612", WARNING),
     # Weak or missing protection.
     Rule("S324", WARNING),
@@ -162,8 +162,9 @@ SECURITY = (
     Rule("S110", INFORMATION, "the error is swallowed: an attack leaves no trace"),
 )
 
-UNWANTED = ("S310", "S311")
-"""Of the families above: URLs and random numbers that are nearly always harmless."""
+UNWANTED = ("S310", "S311", "PLE0605")
+"""Of the families above, what is nearly always harmless: opened URLs, random numbers, an `__all__`
+that is put together."""
 
 
 def rule_for(code: str, rules: tuple[Rule, ...]) -> tuple[int, Rule] | None:

@@ -19,7 +19,7 @@ from codexd.policy.files import read_bytes, walk
 from codexd.tools import process
 from codexd.tools.analyze.dependencies import is_manifest
 from codexd.tools.analyze.lint import RULES, ruff_command, ruff_program
-from codexd.tools.analyze.work import Analysis, Job
+from codexd.tools.analyze.work import Analysis, Job, copy_name
 from codexd.tools.interface import ToolContext
 from codexd.tools.process import Head
 
@@ -148,26 +148,15 @@ async def make(context: ToolContext, kinds: Sequence[str], chosen: Sequence[str]
 def hand_over(
     context: ToolContext, kinds: Sequence[str], chosen: Sequence[str], folder: Path
 ) -> int:
-    """Put the job where the worker reads it, and copies of the Python files where ruff does.
+    """Put the job into `folder`, and copies of the files into its `code`; how many are Python.
 
-    Copies, so that ruff sees what the policy let be read and nothing else: no neighbour, no
-    link that was put there meanwhile, no configuration. A copy is named for its place in the job.
-    Gives the number of copies.
+    Copies, so that ruff and the worker see what the policy let be read and nothing else: no
+    neighbour, no link that was put there meanwhile, no configuration. A copy is named for its
+    place among the job's paths.
     """
-    files, notes = read(context, chosen)
-    job = Job(kinds=tuple(kinds), files=tuple(files), notes=tuple(notes))
-    (folder / "job.json").write_text(job.model_dump_json(), encoding="utf-8")
     (folder / "code").mkdir()
-    python = [(place, text) for place, (path, text) in enumerate(files) if path.endswith(".py")]
-    for place, text in python:
-        (folder / "code" / f"{place}.py").write_text(text, encoding="utf-8", newline="")
-    return len(python)
-
-
-def read(context: ToolContext, chosen: Sequence[str]) -> tuple[list[tuple[str, str]], list[str]]:
-    """Path and text of each file that may be read, and sentences about those left out."""
-    files: list[tuple[str, str]] = []
-    large = odd = refused = total = 0
+    paths: list[str] = []
+    large = odd = refused = total = n_python = 0
     for path in chosen:
         try:
             data = read_bytes(context.root, context.policy, path, limit=LARGEST_FILE + 1)
@@ -177,19 +166,31 @@ def read(context: ToolContext, chosen: Sequence[str]) -> tuple[list[tuple[str, s
         if len(data) > LARGEST_FILE or total + len(data) > LARGEST_JOB:
             large += 1
             continue
-        try:
-            text = data.decode("utf-8-sig")
-        except UnicodeDecodeError:
+        if not is_utf8(data):
             odd += 1
             continue
         total += len(data)
-        files.append((path, text))
+        n_python += path.endswith(".py")
+        (folder / "code" / copy_name(len(paths), path)).write_bytes(data)
+        paths.append(path)
     left_out = (
         (large, f"larger than {LARGEST_FILE:,} bytes, or more than one analysis holds"),
         (odd, "not UTF-8"),
         (refused, "not readable under this agent's policy"),
     )
-    return files, [f"left out, {why}: {n} files" for n, why in left_out if n]
+    notes = tuple(f"left out, {why}: {n} files" for n, why in left_out if n)
+    job = Job(kinds=tuple(kinds), paths=tuple(paths), notes=notes)
+    (folder / "job.json").write_text(job.model_dump_json(), encoding="utf-8")
+    return n_python
+
+
+def is_utf8(data: bytes) -> bool:
+    """Whether the bytes are text that all of our rules can read."""
+    try:
+        data.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 async def output_of(argv: Sequence[str], folder: Path) -> bytes:

@@ -1,8 +1,8 @@
 """The analysis itself, as a process of its own: `python -m codexd.tools.analyze.work`.
 
 Parsing is pure Python and holds the interpreter's lock; in the process that drives runs and
-answers editors it would make everybody wait. The one argument is a folder with the job and
-ruff's reports as JSON, the result goes as JSON to stdout. No other file is opened.
+answers editors it would make everybody wait. The one argument is a folder with the job, ruff's
+reports and copies of the files; the result goes as JSON to stdout. Nothing else is opened.
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ class Job(BaseModel):
     """What is to be analysed."""
 
     kinds: tuple[str, ...]
-    files: tuple[tuple[str, str], ...]
-    """Path and text."""
+    paths: tuple[str, ...]
+    """Workspace-relative; the text of each stands in the file that `copy_name` says."""
     notes: tuple[str, ...] = ()
     """What was left out already."""
 
@@ -50,9 +50,15 @@ class Analysis(BaseModel):
     """What was left out, one sentence each."""
 
 
-def analyse(job: Job, reports: Sequence[Mapping[str, Any]] = ()) -> Analysis:
-    """The result of one job and of what ruff says about it; depends on nothing else."""
-    files = tuple(CodeFile(path, text) for path, text in job.files)
+def copy_name(place: int, path: str) -> str:
+    """What the copy of a job's file is called: only Python keeps its suffix, which ruff reads."""
+    return f"{place}.py" if path.endswith(".py") else f"{place}.txt"
+
+
+def analyse(
+    job: Job, files: Sequence[CodeFile], reports: Sequence[Mapping[str, Any]] = ()
+) -> Analysis:
+    """The result of one job on its files, and of what ruff says about them."""
     lists = {
         "findings": worst_first(weighed(job.kinds, files, reports)),
         "outline": list(outline(files)) if "outline" in job.kinds else [],
@@ -93,6 +99,10 @@ LOOKS: Mapping[str, Callable[[Sequence[CodeFile]], Iterator[Weighed]]] = {
 if __name__ == "__main__":
     folder = Path(sys.argv[1])
     job = Job.model_validate_json((folder / "job.json").read_bytes())
+    files = [
+        CodeFile(path, (folder / "code" / copy_name(place, path)).read_text("utf-8-sig"))
+        for place, path in enumerate(job.paths)
+    ]
     said = folder / "reports.json"
     reports: list[dict[str, Any]] = json.loads(said.read_bytes()) if said.exists() else []
-    sys.stdout.buffer.write(analyse(job, reports).model_dump_json().encode())
+    sys.stdout.buffer.write(analyse(job, files, reports).model_dump_json().encode())
