@@ -167,12 +167,12 @@ class Models:
         price = price_of(choice.provider.id, choice.id, base_url=choice.provider.base_url)
         return Opened(model, price=price, billed=bool(model.host))
 
-    def secrets(self) -> tuple[str, ...]:
-        """The values of the variables that hold keys: redacted wherever they appear."""
+    def secrets(self) -> dict[str, str]:
+        """The values of the variables that hold keys, by name: redacted wherever they appear."""
         names = {provider.env_key for provider in self._config.providers.values()}
         if self._config.web_search is not None:
             names.add(self._config.web_search.get("env_key"))
-        return tuple(value for name in names if name and (value := self._env.get(name)))
+        return {name: value for name in names if name and (value := self._env.get(name))}
 
     async def list_all(self) -> tuple[tuple[str, Sequence[ModelEntry] | str], ...]:
         """(provider, its models or why they cannot be had): `offline`, and each usable provider."""

@@ -15,7 +15,7 @@ from codexd.errors import CodexdError, Denied, ToolFault
 from codexd.models import Request, ToolCall, digest
 from codexd.runs import ledger, start
 from codexd.runs.answer import judge, missing
-from codexd.runs.context import request_of
+from codexd.runs.context import request_of, trimmed
 from codexd.runs.events import (
     Begun,
     Body,
@@ -42,7 +42,7 @@ from codexd.runs.run import (
 )
 from codexd.runs.seat import Opened, Seat
 from codexd.runs.view import Status
-from codexd.tools import FileChange
+from codexd.tools import FileChange, Finding
 from codexd.tools.acting import Delegate, ReportFinding, UpdatePlan
 from codexd.tools.table import parse_arguments
 
@@ -74,8 +74,13 @@ def _model(run: Run, seat: Seat, host: Host) -> list[Body]:
     opened = seat.light if run.lightweight and seat.light else seat.model
     assert opened is not None, "only a run with a model wants to call one"
     assert seat.definition is not None, "a run with a model is an agent's"
-    request = request_of(run, seat.definition, lightweight=run.lightweight)
-    bound = _bound(opened, request, run, seat, host)
+    request = request_of(run, seat.definition)
+    bound = _bound(opened, request, seat, host, settled=run.settled)
+    if run.lightweight:
+        short = trimmed(request)
+        short_bound = _bound(opened, short, seat, host, settled=None)
+        if short_bound < bound:
+            request, bound = short, short_bound
     window = host.config.model_context_window or opened.model.window
     if window is not None and bound + LEAST_OUTPUT > window and "compacted" not in run.asked:
         return [_compacted(run, keep_bytes=1_000)]
@@ -109,17 +114,16 @@ def _model(run: Run, seat: Seat, host: Host) -> list[Body]:
     ]
 
 
-def _bound(opened: Opened, request: Request, run: Run, seat: Seat, host: Host) -> int:
-    """An upper bound of the request's input tokens."""
+def _bound(
+    opened: Opened, request: Request, seat: Seat, host: Host, *, settled: tuple[int, int] | None
+) -> int:
+    """An upper bound of the request's input tokens; `settled` is the last usage where it holds."""
     model = opened.model
     counted = seat.counted
     if counted and counted.tokens is not None and counted.n_items == len(request.items):
         return round(counted.tokens * 1.05) + 1
-    settled = run.settled
-    if settled and (opened is not seat.model or settled[0] > len(request.items)):
-        settled = None
-    if request.lightweight:
-        settled = None  # its items are other ones
+    if opened is not seat.model:
+        settled = None  # another model counts otherwise
     bound = model.input_bound(request, settled)
     return round(bound * host.bound_factor.get(model.name, 1.0))
 
@@ -178,7 +182,7 @@ async def _tool(call: ToolCall, run: Run, seat: Seat, host: Host) -> list[Body]:
     except ToolFault as fault:
         return [_refused(call, str(fault))]
     if isinstance(arguments, ReportFinding):
-        return [Reported(call_id=call.id, findings=arguments.all_findings())]
+        return [Reported(call_id=call.id, findings=_plain(arguments))]
     if isinstance(arguments, UpdatePlan):
         plan = tuple((step.step, str(step.status)) for step in arguments.plan)
         return [Noted(what="plan", call_id=call.id, text=arguments.explanation, plan=plan)]
@@ -217,6 +221,11 @@ async def _tool(call: ToolCall, run: Run, seat: Seat, host: Host) -> list[Body]:
 
 def _refused(call: ToolCall, text: str) -> Done:
     return Done(call_id=call.id, tool=call.name, text=text, is_error=True)
+
+
+def _plain(reported: ReportFinding) -> tuple[Finding, ...]:
+    """The findings, free of how a model may spell them."""
+    return tuple(Finding.model_construct(**found.__dict__) for found in reported.findings)
 
 
 def _subject(call: ToolCall) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from codexd.agents.definition import AgentDefinition
@@ -54,12 +55,11 @@ def system_prompt(definition: AgentDefinition, *, project_rules: str) -> str:
     return "\n\n".join(parts)
 
 
-def request_of(run: Run, definition: AgentDefinition, *, lightweight: bool) -> Request:
+def request_of(run: Run, definition: AgentDefinition) -> Request:
     """The request of the run's next model call; `max_output` is still to be set."""
     started = run.started
     items: tuple[Item, ...] = run.items
-    if lightweight:
-        items = (*shortened(items, upto=len(items) - 1, keep_bytes=KEEP_WHEN_LIGHT),)
+    if run.lightweight:
         items = (*items, UserText(FINISH_NOW))
     return Request(
         system=started.system,
@@ -70,8 +70,15 @@ def request_of(run: Run, definition: AgentDefinition, *, lightweight: bool) -> R
         answer_schema=RESULT_SCHEMA,
         temperature=definition.temperature,
         effort=definition.reasoning_effort,
-        lightweight=lightweight,
+        lightweight=run.lightweight,
     )
+
+
+def trimmed(request: Request) -> Request:
+    """A lightweight request with old tool results cut short."""
+    kept = len(request.items) - 2  # the newest item, and the word to finish, stay whole
+    items = shortened(request.items, upto=max(0, kept), keep_bytes=KEEP_WHEN_LIGHT)
+    return replace(request, items=items)
 
 
 def brief_of(run: Run) -> Brief:

@@ -18,7 +18,7 @@ from codexd.runs.events import Approved, Body, ChildSpec, Driven, Started
 from codexd.runs.host import Host
 from codexd.runs.ledger import Account
 from codexd.runs.run import begin
-from codexd.runs.seat import Seat
+from codexd.runs.seat import Opened, Seat
 from codexd.tools import Tool
 from codexd.tools.table import offered, schema_of
 
@@ -149,7 +149,7 @@ def _seat(
     above = _policy_of(parent, host)
     policy = (*above, _for_artifacts(definition.policy, definition.artifacts, artifacts))
     tools, notes = offered(
-        definition.tools,
+        _tools_for(definition, opened),
         shell_allowed=host.config.sandbox == "none",
         web_search=host.config.web_search is not None,
         policy=policy,
@@ -190,6 +190,12 @@ def _seat(
         parent=parent,
         opening=(started, *extra, Driven(host=host.journal.host)),
     )
+
+
+def _tools_for(definition: AgentDefinition, opened: Opened) -> tuple[str, ...]:
+    """The definition's tools; rules look through `analyze`, which reads what the agent may."""
+    by_rules = opened.model.name == "offline" and "read_file" in definition.tools
+    return tuple(dict.fromkeys((*definition.tools, *(("analyze",) if by_rules else ()))))
 
 
 def _policy_of(parent: Seat | None, host: Host) -> tuple[Layer, ...]:

@@ -180,11 +180,11 @@ def encoded(path: str, text: str, errors: str = "strict") -> bytes:
 
 
 def checked_changes(changes: Sequence[FileChange]) -> tuple[FileChange, ...]:
-    """Those that change something. Raises `ToolFault` where one is too large."""
+    """All of them. Raises `ToolFault` where one is too large."""
     for change in changes:
         if max(len(change.before or b""), len(change.after or b"")) > MAX_CHANGE:
             raise ToolFault(f"`{change.path}` is larger than {MAX_CHANGE >> 20} MiB")
-    return tuple(change for change in changes if change.before != change.after)
+    return tuple(changes)
 
 
 async def apply(changes: Sequence[FileChange], context: ToolContext) -> ToolOutput:
@@ -193,8 +193,6 @@ async def apply(changes: Sequence[FileChange], context: ToolContext) -> ToolOutp
     A file that already holds its new content counts as written. Raises `Denied`, `ToolFault`
     (a file changed meanwhile), `Unavailable` (the disk).
     """
-    if not changes:
-        return ToolOutput("nothing to change: the files hold that already")
     await anyio.to_thread.run_sync(
         lambda: writing.write_all(
             context.root,
@@ -212,6 +210,8 @@ def _told(change: FileChange) -> str:
     if change.after is None:
         return f"deleted {change.path}"
     n_after = _n_lines(change.after)
+    if change.before == change.after:
+        return f"{change.path} holds that already"
     if change.before is None:
         done = f"made {change.path} ({n_after} lines)"
     else:
