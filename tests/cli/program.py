@@ -82,10 +82,11 @@ async def ended(process: Process, terminal: Terminal) -> int:
         async with anyio.create_task_group() as tasks:
             # A terminal that nobody reads fills up, and the program would wait for room.
             tasks.start_soon(_keep_reading, terminal)
-            status = await process.wait()
+            await process.wait()
             tasks.cancel_scope.cancel()
     terminal.take()
-    return status
+    assert process.returncode is not None
+    return process.returncode
 
 
 async def _keep_reading(terminal: Terminal) -> None:

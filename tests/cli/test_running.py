@@ -1,5 +1,6 @@
 """Agents run from the terminal, end to end."""
 
+import asyncio
 import json
 import os
 import signal
@@ -7,7 +8,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import anyio
 import pytest
 from tests.cli.program import codexd, ended, environment, on_terminal, until, workspace
 from tests.cli.terminal import Terminal
@@ -42,7 +42,7 @@ def model_flags(server: ModelServer, model: str = "small") -> list[str]:
 @pytest.fixture
 def silent() -> ModelServer:
     """A model that never answers."""
-    return ModelServer([Scripted(text="never", hold=anyio.Event())])
+    return ModelServer([Scripted(text="never", hold=asyncio.Event())])
 
 
 # --- between pipes ---------------------------------------------------------------------------

@@ -9,12 +9,13 @@ from pathlib import Path
 import anyio
 
 from codexd.agents.definition import AgentDefinition
-from codexd.agents.registry import AgentEntry
-from codexd.cli.columns import cells, clean, cut, table
+from codexd.agents.registry import AgentEntry, Registry, load, read_entry
+from codexd.cli.columns import cells, clean, cut, table, wrap
 from codexd.cli.door import Door
 from codexd.cli.page import Page
-from codexd.cli.units import duration, number
+from codexd.cli.units import length, number
 from codexd.config import Config
+from codexd.config.workspace import find_workspace, home_of
 from codexd.errors import Diagnostic, Severity, Source
 from codexd.policy import Grant, Layer, Policy
 from codexd.policy.effective import describe
@@ -39,17 +40,15 @@ def list_(door: Door) -> int:
 
 
 def _names(door: Door) -> list[str]:
-    """The names that can be delegated to: what completion asks for at each Tab.
+    """The names that can be delegated to: what completion asks for at each Tab."""
+    served = [entry for entry in _registry(door).entries if entry.shadowed_by is None]
+    return [entry.slug for entry in served if entry.definition is not None]
 
-    It reads the registry alone, since nothing of a run is needed and a person waits.
-    """
-    from codexd.agents.registry import load
-    from codexd.config.workspace import find_workspace
 
-    home = Path(door.env.get("HOME", "~")).expanduser()
-    registry = load(find_workspace(door.folder, home=home).root, home=home)
-    served = [entry for entry in registry.entries if entry.definition and not entry.shadowed_by]
-    return [entry.definition.slug for entry in served if entry.definition]
+def _registry(door: Door) -> Registry:
+    """The agents alone, where nothing of a run is needed: no journal is opened for them."""
+    home = home_of(door.env)
+    return load(find_workspace(door.folder, home=home).root, home=home)
 
 
 def listed(entry: AgentEntry, config: Config) -> dict[str, object]:
@@ -57,7 +56,7 @@ def listed(entry: AgentEntry, config: Config) -> dict[str, object]:
     definition = entry.definition
     return {
         "name": definition.name if definition else None,
-        "slug": definition.slug if definition else None,
+        "slug": entry.slug,
         "origin": entry.origin,
         "path": entry.path,
         "description": definition.description if definition else "",
@@ -110,7 +109,7 @@ def _row(entry: AgentEntry, config: Config, page: Page) -> list[str]:
     if entry.shadowed_by is not None:
         marks.append(text("agents.shadowed", path=entry.shadowed_by))
     return [
-        clean(definition.slug if definition else entry.path.stem),
+        clean(entry.slug),
         entry.origin,
         number(budget_of(definition, config)) if definition else "",
         clean("; ".join(filter(None, [*marks, about]))),
@@ -171,7 +170,7 @@ def agent_page(shown: Shown, page: Page) -> list[str]:
         ("agent.ceiling", [f"{layer.name}{_at(layer.source, root)}" for layer in shown.ceilings]),
         ("agent.in-force", [" · ".join(describe((*shown.ceilings, definition.policy)))]),
         ("agent.budget", [budget]),
-        ("agent.deadline", [duration(deadline, text) if deadline else ""]),
+        ("agent.deadline", [length(deadline) if deadline else ""]),
         ("agent.retention", [text(f"retention.{definition.retention}")]),
         ("agent.artifacts", [", ".join(definition.artifacts)]),
         ("agent.criteria", list(definition.success_criteria)),
@@ -183,7 +182,9 @@ def agent_page(shown: Shown, page: Page) -> list[str]:
         for value in filter(None, values):
             lines += page.labelled(label, clean(value), indent=indent)
             label = ""
-    return [*lines, *(clean(line) for line in diagnostics_lines(shown.problems, Path.cwd()))]
+    for problem in diagnostics_lines(shown.problems, root):
+        lines += wrap(clean(problem), page.prose)
+    return lines
 
 
 def _grants(layer: Layer, root: Path, page: Page) -> list[tuple[str, list[str]]]:
@@ -220,25 +221,21 @@ def _short(source: Source, root: Path) -> str:
 
 def validate(door: Door) -> int:
     """`codexd agents validate [PATH…]`: 1 where a file has an error."""
-    paths = [Path(path) for path in door.asked.all("PATH")]
-
-    async def ask() -> tuple[int, list[Diagnostic]]:
-        async with door.open() as codexd:
-            entries = codexd.agents()
-            wanted = {path.resolve() for path in paths}
-            chosen = [each for each in entries if not paths or each.path.resolve() in wanted]
-            found = [diagnostic for entry in chosen for diagnostic in entry.diagnostics]
-            if not paths:
-                found += codexd.registry.diagnostics
-            return len(chosen), found
-
-    n_files, found = anyio.run(ask)
+    paths = door.asked.all("PATH")
+    if paths:
+        entries = [read_entry(path, "workspace") for path in paths]
+        found = [diagnostic for entry in entries for diagnostic in entry.diagnostics]
+    else:
+        registry = _registry(door)
+        entries = list(registry.entries)
+        found = [diagnostic for entry in entries for diagnostic in entry.diagnostics]
+        found += registry.diagnostics
     if door.json:
         door.give(found)
     elif found:
         door.show([clean(line) for line in diagnostics_lines(found, Path.cwd())])
     else:
-        door.show([door.text.count("agents.valid", n_files)])
+        door.show([door.text.count("agents.valid", len(entries))])
     return 1 if any(each.severity is Severity.ERROR for each in found) else 0
 
 
@@ -250,4 +247,13 @@ def diagnostics_lines(found: Sequence[Diagnostic], here: Path) -> list[str]:
 
 def export(door: Door) -> int:
     """`codexd agents export NAME --format yaml|toml`."""
-    raise NotImplementedError
+    from codexd.agents.export import to_toml, to_yaml
+
+    definition = _registry(door).find(door.asked.one("NAME") or "")
+    kind = door.asked.one("--format") or "yaml"
+    text = to_toml(definition) if kind == "toml" else to_yaml(definition)
+    if door.json:
+        door.give({"name": definition.name, "format": kind, "text": text})
+    else:
+        door.show(text.rstrip("\n").split("\n"))
+    return 0

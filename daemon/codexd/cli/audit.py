@@ -25,6 +25,8 @@ _TOLD: Mapping[str, tuple[str, ...]] = {
 """What a line tells of a record; of other kinds all, but for what stands at its beginning."""
 _AT_THE_BEGINNING = {"event_type", "agent_name", "run", "seq", *_WHEN}
 _LONGEST_VALUE = 60
+_WIDE = 120
+"""Columns from which a line has room for the day."""
 
 
 def show(door: Door) -> int:
@@ -108,6 +110,8 @@ def line_of(record: Record, page: Page) -> str:
         if record.get(key) or record.get(key) is False
     )
     run, agent = str(record.get("run", ""))[:8], str(record.get("agent_name") or "-")
+    if page.width < _WIDE:
+        at, run = at[len("2026-11-21T") : -len(".100Z")], run[:4]
     line = clean(f"{at}  {run}  {agent:<16}  {kind:<15}  {words}").rstrip()
     return cut(line, page.width)
 
