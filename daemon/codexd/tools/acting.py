@@ -72,9 +72,9 @@ class PlanStep(Arguments):
     """One step of a plan."""
 
     step: str = Field(min_length=1, validation_alias=AliasChoices("step", "content", "title"))
-    status: Annotated[
-        Literal["pending", "in_progress", "completed"], BeforeValidator(_state)
-    ] = "pending"
+    status: Annotated[Literal["pending", "in_progress", "completed"], BeforeValidator(_state)] = (
+        "pending"
+    )
 
 
 class UpdatePlan(Arguments):
