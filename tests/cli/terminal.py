@@ -17,11 +17,15 @@ _ESCAPE = re.compile(r"\x1b\[(\??)(\d*)([A-Za-z])")
 
 
 class Terminal:
-    """A pty of some size. `stream` is the program's side; `screen` what a person sees."""
+    """A pty of some size. `stream` is the program's side; `screen` what a person sees.
 
-    def __init__(self, columns: int = 80, lines: int = 24) -> None:
+    `raw`: keys reach the program one by one, and nothing is echoed.
+    """
+
+    def __init__(self, columns: int = 80, lines: int = 24, *, raw: bool = False) -> None:
         self.master, self.slave = pty.openpty()
-        tty.setraw(self.slave)
+        if raw:
+            tty.setraw(self.slave)
         self.columns = columns
         self.resize(columns, lines)
         self.stream: TextIO = os.fdopen(os.dup(self.slave), "w", encoding="utf-8")

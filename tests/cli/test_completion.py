@@ -75,7 +75,7 @@ def test_zsh_completes(
     (tmp_path / "hits").touch()
     (tmp_path / "init").write_text(ZSH_INIT.format(folder=tmp_path), encoding="utf-8")
     # zsh completes only where a person types: in a line editor, on a terminal.
-    with Terminal() as terminal:
+    with Terminal(raw=True) as terminal:
         side = terminal.slave
         running = subprocess.Popen(
             [zsh, "-f", "-i"], stdin=side, stdout=side, stderr=side, env=shell,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import anyio
@@ -15,7 +16,8 @@ from codexd.cli.page import Page
 from codexd.cli.units import duration, number
 from codexd.config import Config
 from codexd.errors import Diagnostic, Severity, Source
-from codexd.policy import Grant, Layer
+from codexd.policy import Grant, Layer, Policy
+from codexd.policy.effective import describe
 
 
 def list_(door: Door) -> int:
@@ -122,26 +124,34 @@ def show(door: Door) -> int:
     """`codexd agents show NAME`."""
     name = door.asked.one("NAME") or ""
 
-    async def ask() -> tuple[AgentDefinition, tuple[AgentEntry, ...], Config]:
+    async def ask() -> Shown:
         async with door.open() as codexd:
-            return codexd.registry.find(name), codexd.agents(), codexd.config
+            definition = codexd.registry.find(name)
+            entry = next(each for each in codexd.agents() if each.definition == definition)
+            return Shown(definition, entry.diagnostics, codexd.ceilings(), codexd.config)
 
-    definition, entries, config = anyio.run(ask)
-    entry = next((each for each in entries if each.definition == definition), None)
+    shown = anyio.run(ask)
     if door.json:
-        door.give({"agent": definition, "problems": entry.diagnostics if entry else ()})
+        in_force = describe((*shown.ceilings, shown.definition.policy))
+        door.give({"agent": shown.definition, "in_force": in_force, "problems": shown.problems})
     else:
-        door.show(agent_page(definition, entry.diagnostics if entry else (), config, door.page))
+        door.show(agent_page(shown, door.page))
     return 0
 
 
-def agent_page(
-    definition: AgentDefinition,
-    problems: Sequence[Diagnostic],
-    config: Config,
-    page: Page,
-) -> list[str]:
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """One agent, and what else decides what it may do here."""
+
+    definition: AgentDefinition
+    problems: tuple[Diagnostic, ...]
+    ceilings: Policy
+    config: Config
+
+
+def agent_page(shown: Shown, page: Page) -> list[str]:
     """What an agent is, may do and may spend, each limit with the line that sets it."""
+    definition, config = shown.definition, shown.config
     text = page.text
     root = config.workspace.root
     limit = definition.max_tokens
@@ -158,6 +168,8 @@ def agent_page(
         ("agent.model", [definition.model or ""]),
         ("agent.tools", [", ".join(definition.tools + definition.mcp_tools)]),
         *_grants(definition.policy, root, page),
+        ("agent.ceiling", [f"{layer.name}{_at(layer.source, root)}" for layer in shown.ceilings]),
+        ("agent.in-force", [" · ".join(describe((*shown.ceilings, definition.policy)))]),
         ("agent.budget", [budget]),
         ("agent.deadline", [duration(deadline, text) if deadline else ""]),
         ("agent.retention", [text(f"retention.{definition.retention}")]),
@@ -171,7 +183,7 @@ def agent_page(
         for value in filter(None, values):
             lines += page.labelled(label, clean(value), indent=indent)
             label = ""
-    return [*lines, *(clean(line) for line in diagnostics_lines(problems, Path.cwd()))]
+    return [*lines, *(clean(line) for line in diagnostics_lines(shown.problems, Path.cwd()))]
 
 
 def _grants(layer: Layer, root: Path, page: Page) -> list[tuple[str, list[str]]]:

@@ -26,9 +26,13 @@ class Asker:
         async with self._one_at_a_time:
             self._stage.paused = True
             try:
-                self._stage.write(question(consent, self._page)[:-1])
-                self._stage.prompt(question(consent, self._page)[-1] + "   ")
+                *lines, last = question(consent, self._page)
+                self._stage.write(lines)
+                self._stage.prompt(f"{last}   ")
                 answer = await self._line()
+                if not answer:
+                    # No Enter has ended the line of the question.
+                    self._stage.write([""])
             finally:
                 self._stage.paused = False
         return answer_of(answer)

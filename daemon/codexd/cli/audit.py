@@ -15,8 +15,16 @@ from codexd.orchestrator import Orchestrator
 
 Record = Mapping[str, Any]
 
-_FIRST = ("timestamp", "at", "time", "start_time")
-_LEFT_OUT = {"event_type", "agent_name", "run", "run_id", "seq", "end_time", *_FIRST}
+_WHEN = ("timestamp", "end_time", "start_time")
+_TOLD: Mapping[str, tuple[str, ...]] = {
+    "agent_execution": ("status", "tokens_used", "duration_secs", "error", "goal"),
+    "api_call": ("model", "finish_reason", "tokens_reserved", "duration_secs", "error"),
+    "tool_call": ("tool", "outcome", "duration_secs", "error", "arguments"),
+    "token_usage": ("input_tokens", "output_tokens", "tokens_charged", "uncertain", "cost_usd"),
+}
+"""What a line tells of a record; of other kinds all, but for what stands at its beginning."""
+_AT_THE_BEGINNING = {"event_type", "agent_name", "run", "seq", *_WHEN}
+_LONGEST_VALUE = 60
 
 
 def show(door: Door) -> int:
@@ -87,24 +95,28 @@ async def _show(door: Door) -> None:
 
 
 def line_of(record: Record, page: Page) -> str:
-    """One record on one line: when, what kind, whose, and what it says."""
-    at = next((str(record[key]) for key in _FIRST if record.get(key)), "")
-    told = [
-        f"{key}={_value(value)}"
-        for key, value in record.items()
-        if key not in _LEFT_OUT and value not in (None, "", [], {})
-    ]
-    run = str(record.get("run") or record.get("run_id") or "")[:8]
-    head = f"{at}  {run}  {record.get('event_type', ''):<15}  {record.get('agent_name') or ''}"
-    line = clean(f"{head}  {' '.join(told)}")
-    # A pipe gets the whole line; a terminal what fits.
-    return cut(line, page.width) if page.color else line
+    """One record on one line: when, whose, what kind, and what it says.
+
+    What is long is cut: `audit export` has all of it.
+    """
+    kind = str(record.get("event_type", ""))
+    at = next((str(record[key]) for key in _WHEN if record.get(key)), "")
+    told = _TOLD.get(kind, tuple(key for key in record if key not in _AT_THE_BEGINNING))
+    words = " ".join(
+        f"{key}={_value(record[key])}"
+        for key in told
+        if record.get(key) or record.get(key) is False
+    )
+    run, agent = str(record.get("run", ""))[:8], str(record.get("agent_name") or "-")
+    line = clean(f"{at}  {run}  {agent:<16}  {kind:<15}  {words}").rstrip()
+    return cut(line, page.width)
 
 
 def _value(value: object) -> str:
-    if isinstance(value, str):
-        return value if value and " " not in value else json.dumps(value, ensure_ascii=False)
-    return json.dumps(value, ensure_ascii=False, default=str)
+    """The value as JSON, a word without blanks as it is."""
+    if not isinstance(value, str) or not value or {" ", '"'} & set(value):
+        value = json.dumps(value, ensure_ascii=False, default=str)
+    return cut(value, _LONGEST_VALUE)
 
 
 async def _export(door: Door) -> None:

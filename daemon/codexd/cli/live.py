@@ -199,6 +199,8 @@ class Stage:
 
     def write(self, lines: Sequence[str]) -> None:
         """Lines that stay, above the rows."""
+        if not lines:
+            return
         if self.screen is not None:
             self.screen.erase()
         self._stream.write("".join(f"{line}\n" for line in lines))

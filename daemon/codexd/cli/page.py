@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import shutil
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, TextIO, TypeAlias
@@ -15,6 +15,8 @@ _CODES: Mapping[Ink, int] = {"red": 31, "green": 32, "yellow": 33, "dim": 2, "bo
 
 PROSE = 86
 """Columns that a line of prose takes at most, however wide the terminal."""
+PIPE = 200
+"""Columns where there is no terminal: a table is for `grep`, and little of it is cut."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +24,7 @@ class Page:
     """How to write for one reader."""
 
     text: Text
-    width: int = PROSE
+    width: int = PIPE
     color: bool = False
 
     @property
@@ -49,11 +51,17 @@ class Page:
 def page_of(stream: TextIO, text: Text, env: Mapping[str, str]) -> Page:
     """The page that `stream` is."""
     terminal = is_terminal(stream, env)
-    # `COLUMNS` is heard too, and is what makes a pipe's width predictable.
-    width = (
-        shutil.get_terminal_size((PROSE, 24)).columns if terminal or env.get("COLUMNS") else PROSE
-    )
-    return Page(text, width, terminal and not env.get("NO_COLOR"))
+    return Page(text, _columns(stream, env), terminal and not env.get("NO_COLOR"))
+
+
+def _columns(stream: TextIO, env: Mapping[str, str]) -> int:
+    """The columns of `stream`: as `COLUMNS` says, else as its terminal has."""
+    if env.get("COLUMNS", "").isdecimal():
+        return max(20, int(env["COLUMNS"]))
+    try:
+        return os.get_terminal_size(stream.fileno()).columns or PROSE
+    except OSError:
+        return PIPE
 
 
 def is_terminal(stream: TextIO, env: Mapping[str, str]) -> bool:

@@ -262,12 +262,11 @@ def criteria(run: RunView, page: Page) -> str:
 
 def _files(run: RunView, page: Page, written: str) -> list[str]:
     """The artifacts left and missing, and the file that `-o` named."""
+    # Children first: a group's own list has them in the order in which they ended.
+    all_ = [*(below for child in run.children for below in tree(child)), run]
     rows = [
-        (page.text("reports"), _paths([path for each in tree(run) for path in each.artifacts])),
-        (
-            page.text("missing"),
-            _paths([path for each in tree(run) for path in each.missing_artifacts]),
-        ),
+        (page.text("reports"), _paths([path for each in all_ for path in each.artifacts])),
+        (page.text("missing"), _paths([path for each in all_ for path in each.missing_artifacts])),
         (page.text("written"), clean(written)),
     ]
     shown = [(label, words) for label, words in rows if words]
@@ -310,7 +309,8 @@ def _fitted(rows: Sequence[Sequence[str]], width: int) -> list[list[str]]:
     room = width - sum(others) - 2 * 6
     agents = min(max(cells(row[agent]) for row in rows), max(10, room * 2 // 5))
     goals = room - agents
-    if goals < 10:
+    # Who did it tells more than what was asked, where there is room for one of them.
+    if room < 30:
         agents, goals = room + 2, 0
     return [
         [*row[:agent], cut(row[agent], agents), cut(row[goal], goals), *row[4:]] for row in rows
@@ -339,7 +339,7 @@ def _run_cells(run: RunView, page: Page, now: datetime) -> list[str]:
 
 def run_page(run: RunView, page: Page) -> list[str]:
     """All of one run, as `runs show` tells it; then each of its children."""
-    blocks = [rows([run], page)[0], _facts(run, page)]
+    blocks = [[*rows([run], page)[0], *_why(run, page)], _facts(run, page)]
     if run.plan:
         steps = [f"  {_MARKS.get(state, '○')} {clean(step)}" for step, state in run.plan]
         blocks.append([page.text("show.plan"), *steps])
@@ -383,8 +383,7 @@ def _facts(run: RunView, page: Page) -> list[str]:
     ]
     shown = [(text(key), clean(words)) for key, words in facts if words]
     indent = max(cells(label) for label, _ in shown) + 2
-    lines = [line for label, words in shown for line in page.labelled(label, words, indent=indent)]
-    return [*_why(run, page), *lines]
+    return [line for label, words in shown for line in page.labelled(label, words, indent=indent)]
 
 
 def _why(run: RunView, page: Page) -> Iterator[str]:

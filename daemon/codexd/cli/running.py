@@ -19,6 +19,7 @@ from codexd.cli.door import Door
 from codexd.cli.exits import exit_status
 from codexd.cli.faults import FAILED, Misuse, lines_of
 from codexd.cli.live import Stage
+from codexd.cli.page import Page
 from codexd.cli.parse import Asked
 from codexd.cli.plain import check_writable, document, write_whole
 from codexd.cli.render import result
@@ -189,6 +190,7 @@ async def _drive(door: Door, act: Act) -> int:
     deadline = _read(door.asked, "--deadline", read_seconds)
     async with door.open(asker.ask if door.can_ask else None) as codexd:
         roots.follow(codexd)
+        stage.write(await _unused_models(codexd, door.progress))
         if deadline:
             stage.write([door.text("deadline", time=length(deadline))])
         run = await _staged(codexd, stage, asker, partial(act, codexd, stage), door)
@@ -240,6 +242,22 @@ async def _obey_signals(codexd: Orchestrator, stage: Stage, asker: Asker, door: 
                     stage.screen.erase()
                 # What happened is in the journal; the runs show as interrupted.
                 os._exit(128 + number)
+
+
+async def _unused_models(codexd: Orchestrator, page: Page) -> list[str]:
+    """On a workspace's first run: which models could have been used, and were not."""
+    chosen = codexd.config.model
+    # Whoever chose rules, by flag or configuration, knows.
+    if chosen.provider is not None or not str(chosen.source).startswith("<built in"):
+        return []
+    if await codexd.runs(limit=1):
+        return []
+    hints = [check for check in await codexd.doctor() if check.name == "not used"]
+    return [
+        line
+        for hint in hints
+        for line in page.labelled(page.text("note"), f"{hint.text}: {hint.remedy}", indent=6)
+    ]
 
 
 def _show_created(door: Door, stage: Stage, created: CreatedAgent) -> None:

@@ -207,7 +207,7 @@ SENTENCES: Mapping[str, tuple[str, str]] = {
         "[o]nce  [a]lways here  [N]o",
         "[o] 今回だけ  [a] ここでは常に  [N] いいえ",
     ),
-    "created": ("{name} (from {origin})", "{name} ({origin} から)"),
+    "created": ("{name} (from {origin})", "{name} (元: {origin})"),
     # Pages about runs.
     "runs.none": (
         "no run yet: codexd delegate code-reviewer",
@@ -255,6 +255,8 @@ SENTENCES: Mapping[str, tuple[str, str]] = {
     "agent.write": ("writes", "書く"),
     "agent.exec": ("starts", "起動"),
     "agent.net": ("network", "通信"),
+    "agent.ceiling": ("limited by", "上限"),
+    "agent.in-force": ("in force", "有効"),
     "agent.budget": ("budget", "予算"),
     "agent.deadline": ("deadline", "期限"),
     "agent.criteria": ("criteria", "達成基準"),
