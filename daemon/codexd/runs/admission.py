@@ -12,7 +12,8 @@ from typing import Any
 
 from codexd.errors import CodexdError, Denied, ToolFault
 from codexd.models import ToolCall
-from codexd.runs import start
+from codexd.runs import spending, start
+from codexd.runs.ending import ended
 from codexd.runs.events import (
     Begun,
     Body,

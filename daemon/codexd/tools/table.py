@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
+from functools import cache
 from importlib import import_module
 from inspect import isclass
 from typing import Any, get_args
@@ -133,6 +134,7 @@ class Offer:
     parameters: Mapping[str, Any]
 
 
+@cache  # half a millisecond a tool, for the same answer each time
 def schema_of(tool: Tool, name: str | None = None) -> Offer:
     """What a model is told of `tool`, under `name` where the definition calls it otherwise."""
     schema = tool.arguments.model_json_schema()

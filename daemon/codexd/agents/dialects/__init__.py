@@ -122,11 +122,7 @@ def _plain(node: Node) -> Any:
 
 # --- the runtime shape -----------------------------------------------------------------------
 
-_KNOWN = (
-    "name description goal instructions system_prompt version capabilities tools policies "
-    "success_criteria artifacts max_tokens model temperature reasoning_effort resource_limits "
-    "max_turns"
-).split()
+_KNOWN = ["name", "description", "goal", "instructions", "system_prompt", "version", "capabilities", "tools", "policies", "success_criteria", "artifacts", "max_tokens", "model", "temperature", "reasoning_effort", "resource_limits", "max_turns"]
 
 
 @dataclass(slots=True)
