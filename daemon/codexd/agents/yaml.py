@@ -141,8 +141,10 @@ class _Reader:
         event = first
         while True:
             kind = type(event)
-            if kind is yaml.ScalarEvent or kind is yaml.MappingStartEvent or (
-                kind is yaml.SequenceStartEvent
+            if (
+                kind is yaml.ScalarEvent
+                or kind is yaml.MappingStartEvent
+                or (kind is yaml.SequenceStartEvent)
             ):
                 if event.anchor is not None or event.tag is not None:
                     what = "an anchor (`&`)" if event.anchor is not None else f"a tag ({event.tag})"
