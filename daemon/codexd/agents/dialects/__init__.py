@@ -20,7 +20,7 @@ MAX_DEPTH = 40
 
 _Loader: type[yaml.SafeLoader] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
-Value: TypeAlias = "str | int | float | bool | None | list[Node] | dict[str, Node]"
+Value: TypeAlias = "str | int | float | bool | list[Node] | dict[str, Node] | None"
 
 
 class Node(NamedTuple):
@@ -60,11 +60,12 @@ _WORDS = {"true": True, "false": False, "null": None, "~": None, "": None}
 
 def _tree(text: str) -> Node:
     try:
-        events: Iterator[yaml.Event] = iter(list(yaml.parse(text, Loader=_Loader)))
+        stream: Any = yaml.parse(text, Loader=_Loader)  # pyright: ignore[reportUnknownMemberType]
+        events: Iterator[yaml.Event] = iter(list(stream))
     except yaml.MarkedYAMLError as fault:
         mark = fault.problem_mark
-        at = (mark.line + 1, mark.column + 1) if mark else (1, 1)
-        raise _Fault((*at, *at), fault.problem or "this is no YAML") from None
+        line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
+        raise _Fault((line, column, line, column), fault.problem or "this is no YAML") from None
     except yaml.YAMLError as fault:
         raise _Fault((1, 1, 1, 1), f"this is no YAML: {fault}") from None
     for event in events:
@@ -123,10 +124,10 @@ def _plain(node: Node) -> Any:
 # --- the runtime shape -----------------------------------------------------------------------
 
 _KNOWN = (
-    "name description goal instructions system_prompt version capabilities tools policies "
-    "success_criteria artifacts max_tokens model temperature reasoning_effort resource_limits "
-    "max_turns"
-).split()
+    *("name", "description", "goal", "instructions", "system_prompt", "version", "capabilities"),
+    *("tools", "policies", "success_criteria", "artifacts", "max_tokens", "model", "temperature"),
+    *("reasoning_effort", "resource_limits", "max_turns"),
+)
 
 
 @dataclass(slots=True)
