@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias, cast
 
 import yaml
 
@@ -60,8 +60,8 @@ _WORDS = {"true": True, "false": False, "null": None, "~": None, "": None}
 
 def _tree(text: str) -> Node:
     try:
-        stream: Any = yaml.parse(text, Loader=_Loader)  # pyright: ignore[reportUnknownMemberType]
-        events: Iterator[yaml.Event] = iter(list(stream))
+        stream = yaml.parse(text, Loader=_Loader)  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
+        events = iter(list(cast("Iterator[yaml.Event]", stream)))
     except yaml.MarkedYAMLError as fault:
         mark = fault.problem_mark
         line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
