@@ -24,7 +24,12 @@ def _shape(definition: AgentDefinition) -> dict[str, Any]:
     if policy.read is not None:
         read = _values(policy.read)
         files["read"] = True if read == ["./"] else read
-    files["write"] = [value for value in _values(policy.write) if value not in definition.artifacts]
+    # An artifact is granted by being declared: written out twice, it could be taken out of one.
+    files["write"] = [
+        value
+        for value in _values(policy.write)
+        if value.removeprefix("./") not in definition.artifacts
+    ]
     tools["fs"] = files
     tools["net"] = {"allow": _values(policy.net)}
     tools["shell"] = {"exec": exec_} if (exec_ := _values(policy.exec)) else []

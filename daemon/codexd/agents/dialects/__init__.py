@@ -1,4 +1,7 @@
-"""Agent files in our own YAML shape: text in, a definition and remarks out."""
+"""Agent files in our own YAML shape: text in, a definition and remarks out.
+
+Other shapes (TOML, Markdown) are a diagnostic here, and so is what this shape does not know.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,7 @@ from typing import Any, NamedTuple, TypeAlias, cast
 import yaml
 
 from codexd.agents.definition import AgentDefinition, Retention
-from codexd.agents.toolnames import canonical
+from codexd.agents.toolnames import WRITING, canonical
 from codexd.errors import Diagnostic, Severity, Source
 from codexd.policy import Grant, Layer
 
@@ -244,22 +247,49 @@ class _Reader:
 
     def grants(self, top: dict[str, Node]) -> _Grants:
         node = top.get("tools")
-        if node is not None and isinstance(node.value, list):
-            return _Grants(node.value)
-        tools = self.map(top, "tools")
-        mcp = tools.get("mcp")
-        grants = _Grants(mcp.value if mcp is not None and isinstance(mcp.value, list) else [])
-        fs, shell = self.map(tools, "fs"), tools.get("shell")
-        read = fs.get("read")
+        listed = node is not None and isinstance(node.value, list)
+        tools = {"mcp": node} if node is not None and listed else self.map(top, "tools")
+        policies = self.map(top, "policies")
+        self.unused("tools", tools, ("mcp", "fs", "net", "shell"))
+        self.unused("policies", policies, ("context", "secrets", "net", "shell", "permissions"))
+        grants = _Grants(self.items(tools.get("mcp")))
+        files, asked = self.map(tools, "fs"), self.map(policies, "permissions")
+        self.unused("permissions", asked, ("filesystem", "network"))
+        read = files.get("read")
         if read is not None:
             whole = (Grant("./", self.place(read)),)
-            grants.read = whole if read.value is True else self.values(read)
-        grants.write = self.values(fs.get("write"))
-        grants.net = self.values(self.map(tools, "net").get("allow"))
-        if shell is not None:
-            inner = shell.value.get("exec") if isinstance(shell.value, dict) else shell
-            grants.exec = self.values(inner)
+            silent = isinstance(read.value, bool)
+            grants.read = (whole if read.value else ()) if silent else self.values(read)
+        grants.write = self.values(files.get("write"))
+        if roots := self.values(asked.get("filesystem")):
+            names = {canonical(str(each.value)) for each in grants.tools}
+            grants.read = roots
+            grants.write += roots if names & set(WRITING) else ()
+        for parent in (tools, policies):
+            shell = parent.get("shell")
+            if shell is not None and isinstance(shell.value, dict):
+                shell = shell.value.get("exec")
+            grants.exec += self.values(shell)
+            net = parent.get("net")
+            if net is not None and isinstance(net.value, dict):
+                net = net.value.get("allow")
+            grants.net += self.values(net)
+        grants.net += self.values(asked.get("network"))
         return grants
+
+    def unused(self, key: str, found: dict[str, Node], known: tuple[str, ...]) -> None:
+        """Say of each key in `found` that is not `known` that it has no effect."""
+        for name, node in found.items():
+            if name not in known:
+                near = difflib.get_close_matches(name, known, n=1)
+                self.remark(
+                    node.key or node.at,
+                    f"unknown key `{key}.{name}` has no effect",
+                    severity=Severity.WARNING,
+                    key=f"{key}.{name}",
+                    nearest=near[0] if near else "",
+                    code="unknown-key",
+                )
 
     def servers(self, tools: list[Node]) -> Iterator[str]:
         for each in tools:
@@ -291,19 +321,21 @@ class _Reader:
         return node.value
 
     def texts(self, node: Node | None) -> tuple[str, ...]:
+        return tuple(str(_plain(each)) for each in self.items(node))
+
+    def items(self, node: Node | None) -> list[Node]:
         if node is None or node.value is None:
-            return ()
+            return []
         if not isinstance(node.value, list):
             self.remark(node.at, "a list is expected")
-            return ()
-        return tuple(str(_plain(each)) for each in node.value)
+            return []
+        return node.value
 
     def values(self, node: Node | None, texts: tuple[str, ...] | None = None) -> tuple[Grant, ...]:
-        if node is None or not isinstance(node.value, list):
-            return ()
-        texts = texts or tuple(str(_plain(each)) for each in node.value)
+        items = self.items(node)
+        texts = texts or tuple(str(_plain(each)) for each in items)
         return tuple(
-            Grant(text, self.place(each)) for text, each in zip(texts, node.value, strict=True)
+            Grant(text, self.place(each)) for text, each in zip(texts, items, strict=False)
         )
 
     def whole(self, node: Node | None) -> int | None:
