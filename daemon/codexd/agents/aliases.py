@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import yaml
 
@@ -78,7 +78,11 @@ def parse(path: Path, data: bytes) -> Aliases:
 
 def _entries(text: str) -> Iterator[Alias]:
     # Over events, not over a tree: nothing that is nested deeply is ever built.
-    events: Iterator[yaml.Event] = yaml.parse(text, Loader=_Loader)
+    stream = yaml.parse(text, Loader=_Loader)  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
+    yield from _from_events(cast("Iterator[yaml.Event]", stream))
+
+
+def _from_events(events: Iterator[yaml.Event]) -> Iterator[Alias]:
     start = next(
         (each for each in events if isinstance(each, yaml.NodeEvent | yaml.StreamEndEvent)), None
     )

@@ -136,7 +136,8 @@ def places(root: Path, home: Path) -> tuple[Place, ...]:
         Place(f"{built_in()}", "built-in", ours, None),
     )
     # The home folder may itself be the workspace: its agents are there once, and the user's.
-    return tuple(each for each in found if each.origin != "workspace" or root != home)
+    same = bounds == os.path.realpath(home)
+    return tuple(each for each in found if each.origin != "workspace" or not same)
 
 
 def built_in() -> Path:

@@ -30,6 +30,7 @@ class HostedModel:
 
     caps_output = True
     reports_usage = True
+    exact = False
 
     def __init__(
         self, service: Service, wire: Wire, model_id: str, *, window: int | None = None

@@ -174,6 +174,11 @@ class Model(Protocol):
         ...
 
     @property
+    def exact(self) -> bool:
+        """Whether `input_bound` and `wanted_output` are what a call takes, not bounds of it."""
+        ...
+
+    @property
     def window(self) -> int | None:
         """Tokens of input + output that one call can hold; `None` where unknown."""
         ...

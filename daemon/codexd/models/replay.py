@@ -28,6 +28,7 @@ class Replay:
 
     caps_output = True
     reports_usage = True
+    exact = True
     name = "replay"
     host = ""
     window = None

@@ -13,7 +13,7 @@ from codexd.models import Request
 from codexd.runs import ledger
 from codexd.runs.events import Answered, Begun, Body, Done, Lost, Noted, Refused
 from codexd.runs.host import Host
-from codexd.runs.seat import Cancel, Counted, Outcome, Seat
+from codexd.runs.seat import Cancel, Counted, Opened, Outcome, Seat
 from codexd.runs.view import Status
 from codexd.tools import ToolOutput, files
 
@@ -72,14 +72,13 @@ def _crashed(begun: Begun, seat: Seat, error: Exception) -> tuple[Body, ...]:
     )
 
 
-async def count(request: Request, seat: Seat) -> None:
+async def count(opened: Opened, request: Request, seat: Seat) -> None:
     """Have the provider count the input of `request`; a provider that cannot leaves our bound."""
-    assert seat.model is not None
     try:
-        tokens = await seat.model.model.count_input(request)
+        tokens = await opened.model.count_input(request)
     except ModelFault:
         tokens = None
-    seat.inbox.put(Counted(len(request.items), tokens))
+    seat.inbox.put(Counted(opened.model.name, len(request.items), tokens))
 
 
 # Model calls.

@@ -8,21 +8,18 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import replace
 from typing import Any
 
 from codexd.errors import CodexdError, Denied, ToolFault
-from codexd.models import Request, ToolCall, digest
-from codexd.runs import ledger, start
-from codexd.runs.answer import judge, missing
-from codexd.runs.context import request_of, trimmed
+from codexd.models import ToolCall
+from codexd.runs import spending, start
+from codexd.runs.ending import ended
 from codexd.runs.events import (
     Begun,
     Body,
     Change,
     ChildSpec,
     Done,
-    Ended,
     Noted,
     Refused,
     Reported,
@@ -37,24 +34,18 @@ from codexd.runs.run import (
     Shorten,
     StartChild,
     Want,
-    last_text,
-    result_of,
 )
-from codexd.runs.seat import Opened, Seat
-from codexd.runs.view import Status
+from codexd.runs.seat import Seat
 from codexd.tools import FileChange, Finding
 from codexd.tools.acting import Delegate, ReportFinding, UpdatePlan
 from codexd.tools.table import parse_arguments
-
-LEAST_OUTPUT = 256
-"""A call with a smaller output cap than this, where more is wanted, is not worth making."""
 
 
 async def admit(want: Want, run: Run, seat: Seat, host: Host) -> list[Body]:
     """The events with which `want` begins, or is refused; empty: it waits."""
     match want:
         case CallModel():
-            return _model(run, seat, host)
+            return spending.admit_call(run, seat, host)
         case CallTool(call):
             return await _tool(call, run, seat, host)
         case StartChild(index, spec):
@@ -62,111 +53,9 @@ async def admit(want: Want, run: Run, seat: Seat, host: Host) -> list[Body]:
         case AskAgain(what, say):
             return [Noted(what="asked_again", ask=what, say=say)]
         case Shorten():
-            return [_compacted(run, keep_bytes=1_000)]
+            return [spending.shorten(run)]
         case Finish(status, reason, help):
             return [ended(run, status, reason, help)]
-
-
-# Model calls.
-
-
-def _model(run: Run, seat: Seat, host: Host) -> list[Body]:
-    opened = seat.light if run.lightweight and seat.light else seat.model
-    assert opened is not None, "only a run with a model wants to call one"
-    assert seat.definition is not None, "a run with a model is an agent's"
-    request = request_of(run, seat.definition)
-    bound = _bound(opened, request, seat, host, settled=run.settled)
-    if run.lightweight:
-        short = trimmed(request)
-        short_bound = _bound(opened, short, seat, host, settled=None)
-        if short_bound < bound:
-            request, bound = short, short_bound
-    window = host.config.model_context_window or opened.model.window
-    if window is not None and bound + LEAST_OUTPUT > window and "compacted" not in run.asked:
-        return [_compacted(run, keep_bytes=1_000)]
-    want = opened.model.wanted_output(request)
-    if window is not None:
-        want = min(want, max(LEAST_OUTPUT, window - bound))
-    cap = min(want, _room(seat, opened, bound))
-    if cap < min(want, LEAST_OUTPUT) or cap <= 0 < want:
-        return _does_not_fit(run, seat, opened, request, needed=bound + min(want, LEAST_OUTPUT))
-    if not host.take_slot(seat):
-        return []
-    money = opened.price.bound(bound, cap) if seat.money and opened.price else 0
-    hold = ledger.reserve(seat.account, bound + cap)
-    money_hold = ledger.reserve(seat.money, money) if seat.money else None
-    if hold is None or (seat.money and money_hold is None):
-        raise AssertionError("room was there a moment ago, and nobody else could act since")
-    act = run.next_act
-    seat.holds[act] = (hold, money_hold)
-    seat.requests[act] = (opened, replace(request, max_output=cap))
-    return [
-        Begun(
-            act=act,
-            what="model",
-            digest=digest(request),
-            bound=bound,
-            cap=cap,
-            reserved=bound + cap,
-            reserved_micro_usd=money,
-            light=run.lightweight,
-        )
-    ]
-
-
-def _bound(
-    opened: Opened, request: Request, seat: Seat, host: Host, *, settled: tuple[int, int] | None
-) -> int:
-    """An upper bound of the request's input tokens; `settled` is the last usage where it holds."""
-    model = opened.model
-    counted = seat.counted
-    if counted and counted.tokens is not None and counted.n_items == len(request.items):
-        return round(counted.tokens * 1.05) + 1
-    if opened is not seat.model:
-        settled = None  # another model counts otherwise
-    bound = model.input_bound(request, settled)
-    return round(bound * host.bound_factor.get(model.name, 1.0))
-
-
-def _room(seat: Seat, opened: Opened, bound: int) -> int:
-    """The output that budget and money leave room for, after `bound` tokens of input."""
-    room = seat.account.room - bound
-    if seat.money is not None and opened.price is not None:
-        money = seat.money.room - opened.price.bound(bound, 0)
-        per_1000 = max(1, opened.price.bound(0, 1000))
-        room = min(room, money * 1000 // per_1000 - 1)
-    return room
-
-
-def _does_not_fit(
-    run: Run, seat: Seat, opened: Opened, request: Request, *, needed: int
-) -> list[Body]:
-    counted = seat.counted
-    if counted is None or (counted.tokens is not None and counted.n_items != len(request.items)):
-        seat.to_count = request
-        seat.waiting = "count"
-        return []
-    for account in (seat.account, seat.money):
-        if account is not None and ledger.wait(account, seat.wake):
-            seat.waiting = "budget"
-            return []
-    if not run.lightweight:
-        return [
-            Noted(what="lightweight", text="budget nearly spent: asked to finish with what it has")
-        ]
-    left = max(0, seat.account.room)
-    reason = (
-        f"the next step could cost {needed:,} tokens and {left:,} were left, so it was not begun"
-        if needed > left
-        else "the next step could cost more money than was left, so it was not begun"
-    )
-    return [ended(run, Status.BUDGET_EXCEEDED, reason)]
-
-
-def _compacted(run: Run, *, keep_bytes: int) -> Noted:
-    text = "the conversation outgrew the model's window: old tool results were shortened"
-    upto = max(0, len(run.items) - 1)
-    return Noted(what="compacted", text=text, upto=upto, keep_bytes=keep_bytes)
 
 
 # Tool calls.
@@ -283,27 +172,4 @@ def _child_begun(act: int, call_id: str, spec: ChildSpec, child: Seat) -> Begun:
         run=child.run.id,
         spec=spec,
         allowance=child.account.granted,
-    )
-
-
-# The end.
-
-
-def ended(run: Run, status: Status, reason: str = "", help: str = "") -> Ended:
-    """The run's last event: its result as far as it got."""
-    result = result_of(run)
-    summary = result.summary if result else last_text(run)
-    declared = run.started.artifacts
-    return Ended(
-        status=status,
-        summary=summary,
-        criteria=judge(run.started.criteria, result),
-        artifacts=run.wrote,
-        missing_artifacts=missing(declared, run.wrote),
-        data=result.data if result else None,
-        reason=reason,
-        help=help,
-        spent=run.spent,
-        uncertain=run.uncertain,
-        spent_micro_usd=run.spent_micro_usd,
     )

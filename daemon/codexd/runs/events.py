@@ -101,6 +101,7 @@ class Begun(Body):
     digest: str = ""
     """Of a model's request, or of tool + arguments."""
     # A model call.
+    model: str = ""
     bound: int = 0
     cap: int = 0
     reserved: int = 0

@@ -43,7 +43,7 @@ async def drive(seat: Seat, host: Host) -> None:
                     seat.scopes[body.act] = anyio.CancelScope()
                     group.start_soon(acts.perform, body, seat, host)
                 if seat.to_count is not None:
-                    group.start_soon(acts.count, seat.to_count, seat)
+                    group.start_soon(acts.count, *seat.to_count, seat)
                     seat.to_count = None
                 news = _news(seat, await seat.inbox.take())
             group.cancel_scope.cancel()
@@ -90,7 +90,7 @@ def _news(seat: Seat, messages: Iterable[Message]) -> list[Body]:
                 if seat.run.stopping is None and not any(isinstance(b, Stopping) for b in news):
                     news.append(Stopping(status=status, why=why))
             case Counted():
-                seat.counted = message
+                seat.counted[message.model] = message
             case _:
                 pass
     return news

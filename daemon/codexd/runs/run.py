@@ -70,6 +70,8 @@ class Run:
     next_act: int = 1
     settled: tuple[int, int] | None = None
     """(leading items, tokens) that the last usage covers."""
+    settled_by: str = ""
+    """The model whose usage that was."""
     model_used: str = ""
     findings: tuple[Finding, ...] = ()
     plan: tuple[tuple[str, str], ...] = ()
@@ -210,6 +212,7 @@ def _begun(run: Run, body: Begun) -> Run:
 
 
 def _answered(run: Run, body: Answered) -> Run:
+    begun = next((begun for begun in run.in_flight if begun.act == body.act), None)
     run = _with(
         _landed(run, body.act),
         spent=run.spent + body.charged,
@@ -227,6 +230,7 @@ def _answered(run: Run, body: Answered) -> Run:
         items=items,
         pending=tuple(Pending(call) for call in body.calls),
         settled=(len(items), body.usage.total) if body.usage else None,
+        settled_by=begun.model if begun else "",
         model_used=body.model or run.model_used,
         n_cut_answers=run.n_cut_answers + (answer.stop is Stop.MAX_OUTPUT),
     )

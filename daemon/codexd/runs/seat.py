@@ -62,6 +62,7 @@ class Cancel:
 class Counted:
     """The provider's own count of the input of the request with `n_items` items."""
 
+    model: str
     n_items: int
     tokens: int | None
 
@@ -147,9 +148,9 @@ class Seat:
         default_factory=dict[int, tuple[Hold, Hold | None]]
     )
     scopes: dict[int, anyio.CancelScope] = field(default_factory=dict[int, anyio.CancelScope])
-    counted: Counted | None = None
-    """The last count that the provider gave."""
-    to_count: Request | None = None
+    counted: dict[str, Counted] = field(default_factory=dict[str, Counted])
+    """The last count that the provider of each model gave."""
+    to_count: tuple[Opened, Request] | None = None
     """A request whose input the provider is to count before it can be admitted."""
     has_slot: bool = False
     waiting: str = ""

@@ -224,8 +224,8 @@ def _deadline(*lengths: float | Seat | None) -> float | None:
 
 
 def _schema(tool: Tool) -> dict[str, Any]:
-    name, description, parameters = schema_of(tool)
-    return {"name": name, "description": description, "parameters": parameters}
+    told = schema_of(tool)
+    return {"name": told.name, "description": told.description, "parameters": told.parameters}
 
 
 def _own_artifacts(declared: Sequence[tuple[str, ...]]) -> list[tuple[str, ...]]:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from codexd.runs.admission import ended
+from codexd.runs.ending import ended
 from codexd.runs.events import Begun
 from codexd.runs.run import Run
 from codexd.runs.seat import Seat

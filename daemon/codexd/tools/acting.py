@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, cast
 
 from pydantic import AliasChoices, BeforeValidator, ConfigDict, Field, model_validator
 
@@ -30,7 +31,7 @@ def _severity(value: Any) -> Any:
 class ReportedFinding(Finding):
     """A finding as models spell it."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True, defer_build=True)
 
     path: str = Field(
         validation_alias=AliasChoices("path", "file", "file_path", "filename"),
@@ -56,9 +57,10 @@ class ReportFinding(Arguments):
     @model_validator(mode="before")
     @classmethod
     def _one_is_a_list(cls, data: Any) -> Any:
-        if not isinstance(data, dict) or "findings" in data:
-            return data
-        return {"findings": [data["finding"] if data.keys() == {"finding"} else data]}
+        if not isinstance(data, Mapping) or "findings" in data:
+            return cast("Any", data)
+        one = cast("Mapping[str, Any]", data)
+        return {"findings": [one.get("finding", one)]}
 
 
 _STATES = {"todo": "pending", "done": "completed", "complete": "completed", "active": "in_progress"}
@@ -72,9 +74,9 @@ class PlanStep(Arguments):
     """One step of a plan."""
 
     step: str = Field(min_length=1, validation_alias=AliasChoices("step", "content", "title"))
-    status: Annotated[
-        Literal["pending", "in_progress", "completed"], BeforeValidator(_state)
-    ] = "pending"
+    status: Annotated[Literal["pending", "in_progress", "completed"], BeforeValidator(_state)] = (
+        "pending"
+    )
 
 
 class UpdatePlan(Arguments):

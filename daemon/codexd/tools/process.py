@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -121,6 +120,8 @@ async def run(
     to `errors`. Whatever happens, the process group is gone when this returns or raises.
     Raises `ToolFault` where the program cannot be started.
     """
+    import subprocess
+
     import anyio
 
     out_read, out_write = os.pipe()

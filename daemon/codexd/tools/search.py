@@ -274,14 +274,14 @@ def _lines(path: str, context: ToolContext) -> list[bytes]:
     return lines if lines[-1] else lines[:-1]
 
 
-def read_or_none(path: str, root: Path, policy: Policy) -> bytes | None:
+def read_or_none(path: str, root: Path, policy: Policy, *, largest: int = LARGEST) -> bytes | None:
     """The bytes of a text file; `None` for one that is gone, refused, too large or binary."""
     try:
-        data = read_bytes(root, policy, path, limit=LARGEST + 1)
+        data = read_bytes(root, policy, path, limit=largest + 1)
     except (CodexdError, OSError):
         # Swept files come and go; a sweep is about those that can be read.
         return None
-    return None if len(data) > LARGEST or b"\0" in data else data
+    return None if len(data) > largest or b"\0" in data else data
 
 
 def _still_there(hit: Hit, lines: list[bytes]) -> bool:

@@ -40,6 +40,7 @@ class Offline:
     host: str = ""
     caps_output: bool = True
     reports_usage: bool = True
+    exact: bool = True
     window: int | None = None
 
     def wanted_output(self, request: Request) -> int:

@@ -1,0 +1,308 @@
+"""Our YAML: the runtime shape, the list shape and the flat shape of agent files, mixable.
+
+The runtime shape has `tools.mcp/fs/net/shell` and `policies`; the list shape has `tools: [{type:
+mcp, server: …}]`, `instructions` and `resource_limits`; the flat one has `tools: [name, …]`,
+`system_prompt` and `termination_conditions`. Whatever else an author writes is told to the model.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, cast
+
+from codexd.agents import yaml
+from codexd.agents.definition import AgentDefinition, Retention
+from codexd.agents.dialects import common
+from codexd.agents.mapping import (
+    NO_TIER,
+    WORKSPACE,
+    Asks,
+    bound,
+    checked,
+    command_fault,
+    host_fault,
+    layer_of,
+    path_fault,
+    tools_of,
+)
+from codexd.agents.sheet import KeyPath, Sheet
+from codexd.agents.toolnames import WRITING
+from codexd.errors import Diagnostic, Source
+from codexd.policy import Grant
+
+_TOP = frozenset(
+    (
+        "name", "description", "goal", "version", "capabilities", "instructions", "system_prompt",
+        "tools", "policies", "success_criteria", "artifacts", "model", "reasoning_effort",
+        "temperature", "max_tokens", "max_turns", "context_size", "termination_conditions",
+        "resource_limits",
+    )
+)  # fmt: skip
+_TOOLS = ("mcp", "mcp_servers", "fs", "net", "shell")
+_POLICIES = ("context", "secrets", "permissions", "net", "shell")
+
+
+def read(path: Path, data: bytes) -> tuple[AgentDefinition | None, tuple[Diagnostic, ...]]:
+    """What the YAML file defines, and the remarks on it."""
+    try:
+        document = yaml.parse(yaml.decode(data))
+    except yaml.YamlFault as fault:
+        return None, (common.fault(path, fault.message, fault.place),)
+    if not isinstance(document.value, dict):
+        place = document.values.get((), yaml.START)
+        return None, (common.fault(path, "an agent file is keys and values: `name: …`", place),)
+    sheet = Sheet(path, cast("dict[str, Any]", document.value), document.keys, document.values)
+    definition = _definition(sheet)
+    return None if sheet.is_broken else definition, tuple(sheet.remarks)
+
+
+def _definition(sheet: Sheet) -> AgentDefinition:
+    top = sheet.value
+    extras = _extras(sheet)
+    name = common.name(sheet)
+    source = sheet.source(("name",))
+    asks, servers, mcp_tools = Asks(), list[str](), list[str]()
+    if isinstance(top.get("tools"), list):
+        _listed(sheet, asks, servers, mcp_tools)
+    elif "tools" in top:
+        _runtime(sheet, asks, servers, mcp_tools)
+    if "policies" in top:
+        _policies(sheet, asks)
+    if "artifacts" in top:
+        asks.artifacts = tuple(checked(sheet, sheet.texts("artifacts"), common.artifact_fault))
+    bound(sheet, asks)
+    _remark_on_grants(sheet, asks)
+    max_tokens, said_at = _budget(sheet)
+    return AgentDefinition(
+        name=name,
+        source=source,
+        dialect="yaml",
+        description=sheet.text("description"),
+        goal=sheet.text("goal"),
+        instructions=common.joined(sheet.text("instructions"), sheet.text("system_prompt")),
+        tools=tools_of(asks),
+        mcp_servers=tuple(dict.fromkeys(servers)),
+        mcp_tools=tuple(dict.fromkeys(mcp_tools)),
+        policy=layer_of(name, source, asks),
+        max_tokens=max_tokens,
+        max_tokens_source=said_at,
+        retention=_retention(sheet),
+        redact=_redact(sheet),
+        success_criteria=common.values(sheet.texts("success_criteria")),
+        artifacts=tuple(grant.value.removeprefix("./") for grant in asks.artifacts),
+        model=common.model(sheet),
+        temperature=sheet.number("temperature", least=0, most=2),
+        reasoning_effort=common.reasoning_effort(sheet, "reasoning_effort"),
+        max_parallel_tasks=sheet.whole("resource_limits", "max_parallel_tasks"),
+        timeout_seconds=_deadline(sheet, extras),
+        max_turns=common.max_turns(sheet, "max_turns"),
+        capabilities=common.values(sheet.texts("capabilities")),
+        version=common.version(sheet),
+        extras=extras,
+    )
+
+
+def _extras(sheet: Sheet) -> dict[str, Any]:
+    """What is near to nothing known: settings of the author's own. Remarks on every other key."""
+    for at, known in (
+        (("resource_limits",), ("max_parallel_tasks", "timeout_seconds")),
+        (("policies",), _POLICIES),
+        (("policies", "context"), ("max_tokens", "retention")),
+        (("policies", "secrets"), ("redact",)),
+        (("policies", "permissions"), ("filesystem", "network")),
+        (("policies", "net"), ("allow", "subprocess")),
+        (("policies", "shell"), ("exec",)),
+        (("tools",), _TOOLS),
+        (("tools", "fs"), ("read", "write")),
+        (("tools", "net"), ("allow", "subprocess")),
+        (("tools", "shell"), ("exec",)),
+    ):
+        if at[0] in sheet.value:
+            sheet.only(known, *at)
+    extras: dict[str, Any] = {}
+    for key in sheet.unknown(_TOP):
+        extras[key] = sheet.value[key]
+        common.extra(sheet, key)
+    return extras
+
+
+# --- tools ------------------------------------------------------------------------------------
+
+
+def _listed(sheet: Sheet, asks: Asks, servers: list[str], mcp_tools: list[str]) -> None:
+    """`tools: [name, …, {type: mcp, server: …}]`."""
+    for n, item in enumerate(sheet.items("tools") or ()):
+        at: KeyPath = ("tools", n)
+        if isinstance(item, dict):
+            _described(sheet, at, cast("dict[str, Any]", item), asks, servers, mcp_tools)
+        elif isinstance(item, str) and item.strip():
+            common.tool(sheet, at, item.strip(), asks, mcp_tools)
+            if asks.tools[-1:] == ["shell"] and not asks.exec:
+                asks.exec.append(Grant("*", sheet.source(at)))
+        else:
+            sheet.error(at, "a tool's name, or `type: mcp` and `server: …`, was expected")
+
+
+def _described(
+    sheet: Sheet,
+    at: KeyPath,
+    item: dict[str, Any],
+    asks: Asks,
+    servers: list[str],
+    mcp_tools: list[str],
+) -> None:
+    sheet.only(("type", "server", "name", "description"), *at)
+    if item.get("type") == "mcp":
+        server = sheet.text(*at, "server")
+        if server:
+            servers.append(server)
+            common.mcp_server(sheet, (*at, "server"), server)
+        elif item.get("server") is None:
+            sheet.error(at, "`type: mcp` needs `server`: the name of an MCP server")
+    elif item.get("name") is not None:
+        name = sheet.text(*at, "name")
+        if name:
+            common.tool(sheet, (*at, "name"), name, asks, mcp_tools)
+    else:
+        where = (*at, "type") if "type" in item else at
+        sheet.error(where, "`type: mcp` with `server`, or `name` with a tool's name, was expected")
+
+
+def _runtime(sheet: Sheet, asks: Asks, servers: list[str], mcp_tools: list[str]) -> None:
+    """`tools: {mcp: […], fs: …, net: …, shell: …}`."""
+    tools = sheet.mapping("tools")
+    for n, item in enumerate(sheet.texts("tools", "mcp") or ()):
+        common.tool(sheet, ("tools", "mcp", n), item.value, asks, mcp_tools)
+    for n, item in enumerate(sheet.texts("tools", "mcp_servers") or ()):
+        servers.append(item.value)
+        common.mcp_server(sheet, ("tools", "mcp_servers", n), item.value)
+    if "fs" in tools:
+        _files(sheet, asks)
+    _net(sheet, asks, "tools")
+    _shell(sheet, asks, "tools")
+
+
+def _files(sheet: Sheet, asks: Asks) -> None:
+    fs = sheet.mapping("tools", "fs")
+    match fs.get("read"):
+        case None:
+            pass
+        case list():
+            texts = sheet.texts("tools", "fs", "read")
+            asks.read = checked(sheet, texts, path_fault)
+        case _:
+            flag = sheet.flag("tools", "fs", "read")
+            source = sheet.source(("tools", "fs", "read"))
+            asks.read = [Grant(WORKSPACE, source)] if flag else []
+    if isinstance(fs.get("write"), bool):
+        if fs["write"]:
+            message = "a list of paths was expected, not `true`; `[./]` is the whole workspace"
+            sheet.error(("tools", "fs", "write"), message)
+        return
+    asks.write = checked(sheet, sheet.texts("tools", "fs", "write"), path_fault)
+
+
+def _net(sheet: Sheet, asks: Asks, block: str) -> None:
+    """`net: {allow: […]}`, or the list itself."""
+    at: tuple[str, ...] = (block, "net")
+    value = sheet.get(at)
+    if isinstance(value, list):
+        asks.net += checked(sheet, sheet.texts(*at), host_fault)
+    elif value is not None and sheet.mapping(*at):
+        asks.net += checked(sheet, sheet.texts(*at, "allow"), host_fault)
+        asks.net_sub += checked(sheet, sheet.texts(*at, "subprocess"), host_fault)
+
+
+def _shell(sheet: Sheet, asks: Asks, block: str) -> None:
+    """`shell: {exec: […]}`, or the list itself; `[]` is none."""
+    at: tuple[str, ...] = (block, "shell")
+    value = sheet.get(at)
+    if isinstance(value, list):
+        asks.exec += checked(sheet, sheet.texts(*at), command_fault)
+    elif value is not None and sheet.mapping(*at):
+        asks.exec += checked(sheet, sheet.texts(*at, "exec"), command_fault)
+
+
+# --- policies ---------------------------------------------------------------------------------
+
+
+def _policies(sheet: Sheet, asks: Asks) -> None:
+    policies = sheet.mapping("policies")
+    _net(sheet, asks, "policies")
+    _shell(sheet, asks, "policies")
+    if policies.get("permissions") is not None:
+        sheet.mapping("policies", "permissions")
+        at = ("policies", "permissions", "filesystem")
+        if sheet.get(at) is not None:
+            asks.filesystem = checked(sheet, sheet.texts(*at), path_fault)
+        at = ("policies", "permissions", "network")
+        if sheet.get(at) is not None:
+            asks.network = checked(sheet, sheet.texts(*at), host_fault)
+
+
+def _remark_on_grants(sheet: Sheet, asks: Asks) -> None:
+    if asks.exec:
+        programs = ", ".join(f"`{grant.value}`" for grant in asks.exec)
+        common.no_tier(sheet, asks.exec[0], f"{programs}: {NO_TIER}")
+    writing = [tool for tool in asks.tools if tool in WRITING]
+    if writing and not asks.write and not asks.artifacts:
+        message = f"`{writing[0]}` may write nowhere: no path is granted in `tools.fs.write`"
+        sheet.warning(("tools",), message, code="not-granted")
+
+
+def _budget(sheet: Sheet) -> tuple[int | None, Source | None]:
+    """The smaller of the two places that may limit tokens, and where it stands."""
+    places: tuple[KeyPath, ...] = (("policies", "context", "max_tokens"), ("max_tokens",))
+    said = [(limit, at) for at in places if (limit := sheet.whole(*at)) is not None]
+    if not said:
+        return None, None
+    limit, at = min(said)
+    if len(said) == 2:
+        message = f"`max_tokens` stands twice; the smaller holds: {limit:,}"
+        sheet.warning(max(said)[1], message, code="stands-twice")
+    return limit, sheet.source(at)
+
+
+def _retention(sheet: Sheet) -> Retention:
+    if not isinstance(sheet.get(("policies", "context")), dict):
+        sheet.mapping("policies", "context") if "policies" in sheet.value else None
+        return Retention.PERMANENT
+    said = sheet.choice([*Retention], "policies", "context", "retention")
+    return Retention(said) if said else Retention.PERMANENT
+
+
+def _redact(sheet: Sheet) -> bool:
+    if "policies" in sheet.value:
+        sheet.mapping("policies", "secrets")
+    redact = sheet.flag("policies", "secrets", "redact")
+    if redact is False:
+        message = "journal, logs and model stay redacted; only the agent's report may show secrets"
+        sheet.information(("policies", "secrets", "redact"), message, code="redact-false")
+    return redact is not False
+
+
+def _deadline(sheet: Sheet, extras: dict[str, Any]) -> float | None:
+    """The shortest of the limits of time; conditions of other kinds go to `extras`."""
+    if "resource_limits" in sheet.value:
+        sheet.mapping("resource_limits")
+    lengths = [sheet.number("resource_limits", "timeout_seconds", above=0)]
+    others: list[Any] = []
+    for n, item in enumerate(sheet.items("termination_conditions") or ()):
+        at: KeyPath = ("termination_conditions", n)
+        kind = sheet.text(*at, "type") if isinstance(item, dict) else ""
+        if kind != "timeout":
+            others.append(item)
+            message = "told to the model; a run ends when its agent says that it is done"
+            sheet.information(at, message, code="told-to-model")
+            continue
+        sheet.only(("type", "duration_minutes", "duration_seconds"), *at)
+        minutes = sheet.number(*at, "duration_minutes", above=0)
+        lengths += (minutes and minutes * 60, sheet.number(*at, "duration_seconds", above=0))
+        if not {"duration_minutes", "duration_seconds"} & set(cast("dict[str, Any]", item)):
+            sheet.error(at, "a timeout needs `duration_minutes` or `duration_seconds`")
+    if others:
+        extras["termination_conditions"] = others
+    if sheet.get(("context_size",)) is not None:
+        message = "has no effect: a context is compacted when it outgrows the model's window"
+        sheet.information(("context_size",), f"`context_size` {message}", code="not-honoured")
+    return min((length for length in lengths if length is not None), default=None)

@@ -1,0 +1,189 @@
+"""What an agent file asks for, as a layer of policy and a list of tools (`sandbox.md`, the table).
+
+A dialect collects an `Asks`; here it is checked, bounded and made into a `Layer`, whose every
+grant names the line that asks for it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+
+from codexd.agents.sheet import Sheet
+from codexd.agents.toolnames import BUILT_IN, WRITING
+from codexd.errors import Denied, Severity, Source
+from codexd.policy import Approval, Grant, Layer
+from codexd.policy.commands import parse as parse_command
+from codexd.policy.hosts import Rule, rule_of
+from codexd.policy.paths import normal, subsumes
+
+WORKSPACE = "./**"
+"""The grant of the whole workspace, protected names left aside."""
+
+NO_TIER = (
+    "no sandbox tier is in force yet: not granted unless your own configuration says "
+    '`sandbox = "none"`'
+)
+
+
+@dataclass(slots=True)
+class Asks:
+    """What a file asks for, in its own words. `None` is: nothing is said."""
+
+    tools: list[str] = field(default_factory=list[str])
+    """Canonical names, in the author's order."""
+    read: list[Grant] | None = None
+    write: list[Grant] = field(default_factory=list[Grant])
+    exec: list[Grant] = field(default_factory=list[Grant])
+    net: list[Grant] = field(default_factory=list[Grant])
+    net_sub: list[Grant] = field(default_factory=list[Grant])
+    filesystem: list[Grant] | None = None
+    """Bounds reading and writing; with a write tool and no `write`, it grants writing."""
+    network: list[Grant] | None = None
+    """Bounds `net`, and grants it where `net` says nothing."""
+    artifacts: tuple[Grant, ...] = ()
+    denied: dict[str, Source] = field(default_factory=dict[str, Source])
+    """Canonical names of tools that it shall not have."""
+    approval: Approval | None = None
+
+
+def layer_of(name: str, source: Source, asks: Asks) -> Layer:
+    """The layer of policy that `asks`, already checked and bounded, comes to."""
+    read = asks.read
+    if asks.filesystem:
+        read = asks.filesystem
+    elif asks.filesystem is not None and asks.read is None:
+        read = [Grant(WORKSPACE, source)]
+    # A subtraction holds for children as well, and so it stands in the layer; what is merely not
+    # listed does not: the definition's own list says what is offered.
+    tools = None
+    if asks.denied:
+        first = next(iter(asks.denied.values()))
+        tools = tuple(Grant(tool, first) for tool in BUILT_IN if tool not in asks.denied)
+    return Layer(
+        name=f"agent {name}",
+        source=source,
+        read=None if read is None else tuple(read),
+        write=(*asks.write, *asks.artifacts),
+        exec=tuple(asks.exec),
+        net=tuple(asks.net),
+        net_sub=tuple(asks.net_sub),
+        tools=tools,
+        approval=asks.approval,
+    )
+
+
+def tools_of(
+    asks: Asks, always: tuple[str, ...] = ("report_finding", "update_plan")
+) -> tuple[str, ...]:
+    """The author's tools, then those that the grants need, without repeats and subtractions."""
+    names = list(asks.tools)
+    if asks.read or asks.filesystem is not None:
+        names += ("read_file", "list_dir", "glob", "grep")
+    if asks.write:
+        names += WRITING
+    if asks.artifacts:
+        names.append("write_file")
+    if asks.net:
+        names.append("web_fetch")
+    if asks.exec:
+        names.append("shell")
+    names += always
+    return tuple(name for name in dict.fromkeys(names) if name not in asks.denied)
+
+
+def bound(sheet: Sheet, asks: Asks) -> None:
+    """Take out of `asks` what its own `permissions` do not allow, with a remark on each."""
+    if asks.filesystem is not None:
+        if not asks.write and set(WRITING) & set(asks.tools):
+            asks.write = list(asks.filesystem)
+        roots = asks.filesystem
+        asks.write = _within(
+            sheet,
+            asks.write,
+            lambda grant: any(subsumes(root.value, grant.value) for root in roots),
+            "policies.permissions.filesystem",
+        )
+    if asks.network is not None:
+        rules = [rule_of(grant.value) for grant in asks.network]
+        asks.net = (
+            _within(
+                sheet,
+                asks.net,
+                lambda grant: any(_holds(rule, rule_of(grant.value)) for rule in rules),
+                "policies.permissions.network",
+            )
+            if asks.net
+            else list(asks.network)
+        )
+
+
+def _within(
+    sheet: Sheet,
+    grants: Iterable[Grant],
+    allowed: Callable[[Grant], bool],
+    by: str,
+) -> list[Grant]:
+    kept: list[Grant] = []
+    for grant in grants:
+        if allowed(grant):
+            kept.append(grant)
+        else:
+            message = f"`{grant.value}` is not granted: `{by}` does not hold it"
+            sheet.remark_on(grant, Severity.WARNING, message, code="not-granted")
+    return kept
+
+
+def _holds(wide: Rule, narrow: Rule) -> bool:
+    return wide == narrow or (
+        wide.scheme == narrow.scheme
+        and wide.port in (None, narrow.port)
+        and wide.path in ("/*", narrow.path)
+        and (wide.host in ("*", narrow.host) or narrow.host.endswith(wide.host.removeprefix("*")))
+        and (wide.host[:1] == "*" or wide.host == narrow.host)
+    )
+
+
+# --- one item of a list -----------------------------------------------------------------------
+
+
+def path_fault(value: str) -> str:
+    """Why `value` is no path or pattern inside the workspace; empty where it is one."""
+    return _fault(normal, value)
+
+
+def host_fault(value: str) -> str:
+    """Why `value` is no grant of hosts; empty where it is one."""
+    return _fault(rule_of, value)
+
+
+def command_fault(value: str) -> str:
+    """Why `value` is no command's first words; empty where it is."""
+    if value in ("*", "full"):
+        return ""
+    fault = _fault(parse_command, value)
+    if not fault and parse_command(value) != tuple(value.split()):
+        return "quotes have no meaning in a grant; write the first words of the command"
+    return fault
+
+
+def _fault(check: Callable[[str], object], value: str) -> str:
+    try:
+        check(value)
+    except Denied as denied:
+        return f"{denied}; {denied.help}" if denied.help else str(denied)
+    return ""
+
+
+def checked(
+    sheet: Sheet, grants: Iterable[Grant] | None, fault_of: Callable[[str], str]
+) -> list[Grant]:
+    """Those of `grants` without a fault; each of the others is an error where it stands."""
+    kept: list[Grant] = []
+    for grant in grants or ():
+        fault = fault_of(grant.value)
+        if fault:
+            sheet.remark_on(grant, Severity.ERROR, fault, code="bad-grant")
+        else:
+            kept.append(grant)
+    return kept
