@@ -85,7 +85,10 @@ async def codebase_search(asked: CodebaseSearch, context: ToolContext) -> ToolOu
     """
     import anyio
 
-    return ToolOutput(await anyio.to_thread.run_sync(_answer, asked, context))
+    # A cancelled run does not wait: what the thread still writes is a cache.
+    return ToolOutput(
+        await anyio.to_thread.run_sync(_answer, asked, context, abandon_on_cancel=True)
+    )
 
 
 def _answer(asked: CodebaseSearch, context: ToolContext) -> str:
