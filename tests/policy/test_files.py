@@ -2,12 +2,13 @@
 
 import os
 import socket
+import stat
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from codexd.errors import Denied, ToolFault
+from codexd.errors import Denied, ToolFault, Unavailable
 from codexd.policy import Layer, Policy
 from codexd.policy.beneath import Opener
 from codexd.policy.files import list_dir, read_bytes, walk
@@ -91,18 +92,27 @@ def test_a_hard_link_may_be_read(opener: Opener, root: Path, everything: Policy)
     assert read_bytes(root, everything, "store.txt", opener=opener) == b"outside\n"
 
 
-def test_only_regular_files_are_read(opener: Opener, root: Path, everything: Policy) -> None:
+def test_only_regular_files_are_read(
+    opener: Opener, root: Path, everything: Policy, monkeypatch: pytest.MonkeyPatch
+) -> None:
     os.mkfifo(root / "pipe")
+    # A socket's path is bounded to some hundred bytes: bind it from within.
+    monkeypatch.chdir(root)
     with socket.socket(socket.AF_UNIX) as listening:
-        here = os.open(root, os.O_RDONLY)
-        try:
-            # A socket's path is bounded to some hundred bytes: bind it from within.
-            listening.bind(f"/proc/self/fd/{here}/sock")
-        finally:
-            os.close(here)
+        listening.bind("sock")
         for path in ("pipe", "sock", "src"):
             with pytest.raises(ToolFault):
                 read_bytes(root, everything, path, opener=opener)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may make a device node")
+def test_a_device_is_not_read(opener: Opener, root: Path, everything: Policy) -> None:
+    try:
+        os.mknod(root / "zero", 0o666 | stat.S_IFCHR, os.makedev(1, 5))
+    except PermissionError:
+        pytest.skip("this container may make no device node")
+    with pytest.raises((ToolFault, Unavailable)):
+        read_bytes(root, everything, "zero", limit=10, opener=opener)
 
 
 def test_a_missing_file_is_a_fault_with_a_way_on(

@@ -70,6 +70,8 @@ def find_program(name: str, root: Path, search_path: str) -> Path:
     A program inside the workspace `root` is never taken, nor a link there or to there: an agent
     that may write it would decide what runs. Raises `Denied` where there is no other.
     """
+    if "\0" in name:
+        raise Denied(f"no program `{ascii_safe(name)}`: no name holds that character")
     folders = [folder for folder in search_path.split(os.pathsep) if folder.startswith("/")]
     candidates = [Path(folder) / name for folder in folders] if "/" not in name else [root / name]
     within: Path | None = None

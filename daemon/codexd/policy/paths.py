@@ -194,7 +194,7 @@ def _may(policy: Policy, field: Field, path: str) -> Decision:
         field,
         f"to {field} `{path}`",
         lambda grant: _covers(grant, path) and _names(grant, path, guarded),
-        add=f"./{shown or path}",
+        add="./**" if path == "." else f"./{shown or path}",
         unsaid=Verdict.ALLOW if field == "read" and not guarded else Verdict.DENY,
         note=f"`{shown}` is protected unless a grant names it in full" if guarded else "",
     )

@@ -355,42 +355,53 @@ class _Lines:
     """A text as its lines, each with its own end."""
 
     def __init__(self, text: str) -> None:
-        parts = text.split("\n")
-        self.final_newline = parts[-1] == ""
-        if self.final_newline:
-            parts.pop()
+        *parts, rest = text.split("\n")
+        self.final_newline = not rest
         self.ends = ["\r\n" if part.endswith("\r") else "\n" for part in parts]
         self.texts = [part.removesuffix("\r") for part in parts]
         self.usual = "\r\n" if self.ends.count("\r\n") * 2 > len(self.ends) else "\n"
-        if parts and not self.final_newline and not parts[-1].endswith("\r"):
-            self.ends[-1] = self.usual
+        if rest:
+            # It gets an end like the others, which `text` takes off again.
+            self.texts.append(rest)
+            self.ends.append(self.usual)
 
     def replace(self, place: int, lines: Sequence[tuple[str, str]]) -> int:
         """Lay the lines of a hunk at `place`; gives the place after them."""
         texts: list[str] = []
         ends: list[str] = []
+        freed: list[str] = []
         at = place
         for op, text in lines:
             if op == "+":
-                near = ends[-1] if ends else self.ends[place - 1] if place else None
                 texts.append(text)
-                ends.append(near or (self.ends[at] if at < len(self.ends) else self.usual))
+                ends.append(freed.pop(0) if freed else self._end_near(ends, place))
+                continue
+            if op == "-":
+                # What takes its place takes its end.
+                freed.append(self.ends[at])
             else:
-                if op == " ":
-                    # The file's own words, which may differ in blanks from the patch's.
-                    texts.append(self.texts[at])
-                    ends.append(self.ends[at])
-                at += 1
+                # The file's own words, which may differ in blanks from the patch's.
+                texts.append(self.texts[at])
+                ends.append(self.ends[at])
+                freed.clear()
+            at += 1
         self.texts[place:at] = texts
         self.ends[place:at] = ends
         return place + len(texts)
+
+    def _end_near(self, laid: list[str], place: int) -> str:
+        if laid:
+            return laid[-1]
+        if place > 0:
+            return self.ends[place - 1]
+        return self.ends[0] if self.ends else self.usual
 
     def text(self) -> str:
         """The whole again."""
         whole = "".join(text + end for text, end in zip(self.texts, self.ends, strict=True))
         if self.final_newline or not self.texts:
             return whole
-        return whole.removesuffix("\n").removesuffix("\r")
+        return whole.removesuffix(self.ends[-1])
 
 
 def _place(texts: list[str], hunk: Hunk, start: int, shift: int) -> tuple[Hunk, int] | None:
