@@ -29,6 +29,7 @@ class Function:
     name: str
     """As the language writes it: `Server.run`, `Server::run`, `run`."""
     signature: str
+    """Its first line."""
     line: int
     column: int
     lines: int
@@ -57,7 +58,7 @@ def functions(file: CodeFile) -> list[Function]:
         Function(
             path=file.path,
             name=str(one.name),
-            signature=tidy(str(one.long_name)),
+            signature=first_line(lines, int(one.start_line)),
             line=max(int(one.start_line), 1),
             column=column_of(lines, int(one.start_line)),
             lines=int(one.end_line) - int(one.start_line) + 1,
@@ -67,10 +68,9 @@ def functions(file: CodeFile) -> list[Function]:
     ]
 
 
-def tidy(signature: str) -> str:
-    """`run( app = None , port )` as people write it, and not longer than a line."""
-    text = re.sub(r"\s+([,):\]])", r"\1", re.sub(r"([(\[])\s+", r"\1", signature))
-    text = re.sub(r"\s*=\s*", "=", text)
+def first_line(lines: list[str], number: int) -> str:
+    """How a function begins in its own language, without the brace."""
+    text = lines[number - 1].strip().rstrip("{").rstrip() if 0 < number <= len(lines) else ""
     return text if len(text) <= 120 else f"{text[:119]}…"
 
 

@@ -11,7 +11,7 @@ from codexd.errors import Severity
 from codexd.tools.analyze.code import CodeFile, Weighed
 from codexd.tools.interface import Finding
 
-MARK = re.compile(r"\b(FIXME|XXX|BUG|HACK|TODO)\b[:\s]*(.*)")
+MARK = re.compile(r"\b(FIXME|XXX|BUG|HACK|TODO)\b(?:\([^)]*\))?[:\s]*(.*)")
 
 COMMENT = re.compile(r"(?:#|//|/\*|<!--|--|^\s*\*|^\s*[;%])\s*(.*)")
 """The start of a comment in the languages that lizard reads, and in markup and configuration."""
