@@ -85,7 +85,10 @@ async def codebase_search(asked: CodebaseSearch, context: ToolContext) -> ToolOu
     """
     import anyio
 
-    return ToolOutput(await anyio.to_thread.run_sync(_answer, asked, context))
+    # A cancelled run does not wait: what the thread still writes is a cache.
+    return ToolOutput(
+        await anyio.to_thread.run_sync(_answer, asked, context, abandon_on_cancel=True)
+    )
 
 
 def _answer(asked: CodebaseSearch, context: ToolContext) -> str:
@@ -304,11 +307,14 @@ def _shown(
 ) -> str:
     wanted = asked.offset + asked.max_results
     pieces: list[str] = []
+    told: set[str] = set()
     for passage in passages:
         if len(pieces) > wanted:
             break
-        if piece := _piece(passage, context, set(words)):
+        # One that fits by its path alone is worth telling once.
+        if piece := _piece(passage, context, set(words), needed=passage.path in told):
             pieces.append(piece)
+            told.add(passage.path)
     text = page(
         pieces[:wanted],
         offset=asked.offset,
@@ -322,8 +328,10 @@ def _shown(
     return (text or "nothing found; try other words, or grep") + note
 
 
-def _piece(passage: Passage, context: ToolContext, words: set[str]) -> str:
-    """The lines of a passage around those that hold most of the words; empty where it is gone."""
+def _piece(passage: Passage, context: ToolContext, words: set[str], *, needed: bool) -> str:
+    """The lines of a passage around those that hold most of the words; empty where it is gone,
+    or holds none of the words and they are `needed`.
+    """
     data = read_or_none(passage.path, context.root, context.policy, largest=LARGEST)
     if data is None:
         return ""
@@ -332,6 +340,8 @@ def _piece(passage: Passage, context: ToolContext, words: set[str]) -> str:
     if not lines:
         return ""
     weights = [len(words.intersection(words_of(line))) for line in lines]
+    if needed and not any(weights):
+        return ""
     places = range(max(len(lines) - _SHOWN_LINES, 0) + 1)
     best = max(places, key=lambda at: (sum(weights[at : at + _SHOWN_LINES]), weights[at]))
     shown = lines[best : best + _SHOWN_LINES]

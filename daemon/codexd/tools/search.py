@@ -216,7 +216,12 @@ async def grep(asked: Grep, context: ToolContext) -> ToolOutput:
         raise ToolFault("the pattern holds a NUL character", help="binary files are not searched")
     begin = starts(asked.paths, context)
     files = await anyio.to_thread.run_sync(
-        lambda: list(files_below(begin, context, asked.glob, ignored=asked.ignored))
+        lambda: [
+            path
+            for path in files_below(begin, context, asked.glob, ignored=asked.ignored)
+            if _is_small(context.root / path)
+        ],
+        abandon_on_cancel=True,
     )
     wanted = asked.offset + asked.max_results + 1
     query = Query(
@@ -233,7 +238,7 @@ async def grep(asked: Grep, context: ToolContext) -> ToolOutput:
     if hits is None:
         # No ripgrep, or a pattern that only Python's `re` knows: it also says what is wrong.
         hits = await by_python(query, files, context)
-    text = await anyio.to_thread.run_sync(shown, asked, hits, context)
+    text = await anyio.to_thread.run_sync(shown, asked, hits, context, abandon_on_cancel=True)
     where = ", ".join(f"`{path}`" for path in begin) if begin != (".",) else "the workspace"
     return ToolOutput(text or f"no match in {len(files)} files of {where}")
 
@@ -272,6 +277,13 @@ def _lines(path: str, context: ToolContext) -> list[bytes]:
         return []
     lines = data.split(b"\n")
     return lines if lines[-1] else lines[:-1]
+
+
+def _is_small(path: Path) -> bool:
+    try:
+        return path.lstat().st_size <= LARGEST
+    except OSError:
+        return False
 
 
 def read_or_none(path: str, root: Path, policy: Policy, *, largest: int = LARGEST) -> bytes | None:
@@ -521,7 +533,7 @@ async def glob(asked: Glob, context: ToolContext) -> ToolOutput:
         return sorted(found, key=_age(context.root)) if asked.newest_first else sorted(found)
 
     begin = starts(asked.paths, context)
-    found = await anyio.to_thread.run_sync(find)
+    found = await anyio.to_thread.run_sync(find, abandon_on_cancel=True)
     last = asked.offset + asked.max_results
     text = page(
         found[:last],

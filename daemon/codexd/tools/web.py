@@ -84,7 +84,7 @@ async def web_fetch(asked: Fetch, context: ToolContext) -> ToolOutput:
     import anyio
 
     got = await _follow(asked.url, context)
-    kind, text = await anyio.to_thread.run_sync(_read, got)
+    kind, text = await anyio.to_thread.run_sync(_read, got, abandon_on_cancel=True)
     lines = [piece for line in defused(text).split("\n") for piece in _folded(line)]
     shown = page(lines, offset=asked.offset, max_bytes=context.max_bytes - 700, more=not got.whole)
     notes = [f"{got.status} {kind}", f"now at {got.url}" if got.moved else ""]

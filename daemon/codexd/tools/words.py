@@ -16,7 +16,9 @@ _RUN = re.compile(
     r"々〆ー\U00020000-\U0003134f]+)"
     r"|(?P<word>[^\W\u3040-\u30ff\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af]+)"
 )
-_PART = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[A-Z]+|\d+|[^\W\dA-Za-z_]+")
+_BETWEEN_PARTS = re.compile(
+    r"_+|(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])|(?<=\D)(?=\d)|(?<=\d)(?=\D)"
+)
 _LONGEST = 80
 """Characters: longer runs are hashes and encoded data, which nobody looks for."""
 
@@ -38,7 +40,7 @@ def _pairs(run: str) -> Iterator[str]:
 
 
 def _parts(word: str) -> Iterator[str]:
-    parts = [part.lower() for part in _PART.findall(word)]
+    parts = [part.lower() for part in _BETWEEN_PARTS.split(word) if part]
     yield from parts
     if len(parts) > 1:
         yield "".join(parts)
