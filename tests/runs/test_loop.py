@@ -50,26 +50,25 @@ async def test_parallel_calls_are_answered_in_the_order_asked(tmp_path: Path) ->
         run = await here.delegate()
         replies = [m for m in here.server.requests[1].body["messages"] if m["role"] == "tool"]
     assert run.status is Status.COMPLETED
-    assert [word in m["content"] for m, word in zip(replies, ("second", "alpha", "gone"))] == [
-        True, True, True,
-    ]  # fmt: skip
+    for reply, word in zip(replies, ("second", "alpha", "gone"), strict=True):
+        assert word in reply["content"]
 
 
 # Budget.
 
 
 async def test_the_budget_is_never_exceeded(tmp_path: Path) -> None:
-    async with house(tmp_path, lambda _: READ, agent("worker", budget=9_000)) as here:
+    async with house(tmp_path, lambda _: READ, agent("worker", budget=30_000)) as here:
         run = await here.delegate()
     assert run.status is Status.BUDGET_EXCEEDED
-    assert 0 < run.spent <= 9_000
+    assert 0 < run.spent <= 30_000
     assert here.server.input_tokens + here.server.output_tokens == run.spent
     assert "was not begun" in run.reason
     assert len(here.server.requests) > 1
 
 
 async def test_lightweight_mode_comes_once_before_the_end(tmp_path: Path) -> None:
-    async with house(tmp_path, lambda _: READ, agent("worker", budget=9_000)) as here:
+    async with house(tmp_path, lambda _: READ, agent("worker", budget=30_000)) as here:
         run = await here.delegate()
         notes = [body.what for body in here.bodies(run, Noted)]
     assert notes.count("lightweight") == 1
@@ -79,7 +78,7 @@ async def test_a_run_that_finishes_in_lightweight_mode_is_completed(tmp_path: Pa
     def script(body: dict[str, object]) -> Scripted:
         return DONE if "Finish now" in json.dumps(body) else READ
 
-    async with house(tmp_path, script, agent("worker", budget=9_000)) as here:
+    async with house(tmp_path, script, agent("worker", budget=30_000)) as here:
         run = await here.delegate()
     assert run.status is Status.COMPLETED
     assert any("budget nearly spent" in note for note in run.notes)
@@ -127,8 +126,8 @@ async def test_a_negative_usage_counts_as_missing(tmp_path: Path) -> None:
 async def test_a_shared_total_is_shared_fairly_and_never_passed(tmp_path: Path) -> None:
     runs = [Delegate(agent="worker", goal=f"g{n}") for n in range(3)]
     async with house(tmp_path, lambda _: READ) as here:
-        group = await here.together(*runs, total_budget=21_000)
-    assert group.spent <= 21_000
+        group = await here.together(*runs, total_budget=70_000)
+    assert group.spent <= 70_000
     assert group.spent == here.server.input_tokens + here.server.output_tokens
     assert min(child.spent for child in group.children) > 2_000
     assert group.status is Status.BUDGET_EXCEEDED
@@ -144,21 +143,17 @@ async def test_one_failing_run_never_hurts_another(tmp_path: Path) -> None:
     assert [child.goal for child in group.children] == ["a", "b", "c"]
     assert [child.status for child in group.children] == ["completed", "failed", "completed"]
     assert group.status is Status.FAILED
-    assert "1" in group.reason or "2 of 3" in group.reason
+    assert group.reason == "2 of 3 completed"
 
 
 async def test_three_runs_are_in_flight_at_once(tmp_path: Path) -> None:
     gate = asyncio.Event()
-    async with house(tmp_path, lambda _: Scripted(text=result(), hold=gate)) as here:
-        async with anyio.create_task_group() as group:
-
-            async def run() -> None:
-                await here.together(*[Delegate(agent="worker")] * 3)
-
-            group.start_soon(run)
-            with anyio.fail_after(10):
-                await here.server.until(lambda server: server.open_streams == 3)
-            gate.set()
+    script = Scripted(text=result(), hold=gate)
+    async with house(tmp_path, lambda _: script) as here, anyio.create_task_group() as group:
+        group.start_soon(here.together, *[Delegate(agent="worker")] * 3)
+        with anyio.fail_after(10):
+            await here.server.until(lambda server: server.open_streams == 3)
+        gate.set()
 
 
 async def test_runs_that_declare_the_same_artifact_write_one_each(tmp_path: Path) -> None:
@@ -223,7 +218,7 @@ async def test_a_child_cannot_read_what_its_parent_may_not(tmp_path: Path) -> No
     script = by_goal(
         {
             "split": [Scripted(calls=(call("delegate", agent="worker", goal="part"),)), DONE],
-            "part": [READ, DONE],
+            "part": [READ, Scripted(text=result("not allowed"))],
         }
     )
     async with house(tmp_path, script, boss, agent("worker"), files={"only/b": "b"}) as here:
@@ -354,7 +349,7 @@ async def test_a_conversation_that_outgrows_the_window_is_shortened_before(
     long = {"big.txt": "word " * 2_000}
     big = Scripted(calls=(call("read_file", path="big.txt"),))
     async with house(
-        tmp_path, [big, READ, READ, DONE], files=long, config="model_context_window = 7000"
+        tmp_path, [big, big, READ, DONE], files=long, config="model_context_window = 7000"
     ) as here:
         run = await here.delegate()
     assert run.status is Status.COMPLETED
@@ -368,7 +363,8 @@ async def test_a_conversation_that_outgrows_the_window_is_shortened_before(
 async def test_cancelling_ends_a_run_at_once_and_charges_what_may_be_owed(tmp_path: Path) -> None:
     gate = asyncio.Event()
     views: list[RunView] = []
-    async with house(tmp_path, lambda _: Scripted(text=result(), hold=gate)) as here:
+    script = Scripted(text=result(), hold=gate)
+    async with house(tmp_path, lambda _: script) as here:
         async with anyio.create_task_group() as group:
 
             async def run() -> None:
@@ -394,16 +390,18 @@ async def test_cancelling_a_group_cancels_the_whole_tree(tmp_path: Path) -> None
         }
     )
     views: list[RunView] = []
-    async with house(tmp_path, script, agent("boss", tools="delegate"), agent("worker")) as here:
-        async with anyio.create_task_group() as group:
+    agents = (agent("boss", tools="delegate"), agent("worker"))
+    async with house(tmp_path, script, *agents) as here, anyio.create_task_group() as group:
 
-            async def run() -> None:
-                views.append(await here.together(*[Delegate(agent="boss", goal="split")] * 2))
+        async def run() -> None:
+            views.append(await here.together(*[Delegate(agent="boss", goal="split")] * 2))
+            gate.set()
 
-            group.start_soon(run)
-            with anyio.fail_after(10):
-                await here.server.until(lambda server: server.open_streams == 2)
+        group.start_soon(run)
+        with anyio.fail_after(10):
+            await here.server.until(lambda server: server.open_streams == 2)
             await here.codexd.cancel()
+            await gate.wait()
     statuses = [views[0].status]
     for boss in views[0].children:
         statuses += [boss.status, boss.children[0].status]
@@ -492,8 +490,8 @@ async def test_the_light_model_finishes_in_lightweight_mode(tmp_path: Path) -> N
     def script(body: dict[str, object]) -> Scripted:
         return DONE if body["model"] == "tiny" else READ
 
-    config = 'light_model = "scripted/tiny"'
-    text = agent("worker", budget=9_000)
+    config = 'light_model = "tiny"'
+    text = agent("worker", budget=30_000)
     # Another model's tokens are known by its provider's count alone, which this wire has.
     async with house(tmp_path, script, text, config=config, wire="responses") as here:
         run = await here.delegate()

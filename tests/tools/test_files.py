@@ -182,10 +182,13 @@ async def test_a_new_file_is_made_with_its_folders(context: ToolContext) -> None
     assert output.text == "made docs/deep/x.md (1 lines)"
 
 
-async def test_a_write_that_changes_nothing_is_no_change(context: ToolContext) -> None:
+async def test_a_file_that_holds_its_text_already_counts_as_written(context: ToolContext) -> None:
+    before = (context.root / "src" / "a.py").stat()
     changes = await write(context, "src/a.py", "one\ntwo\nthree\n")
-    assert changes == ()
-    assert (await apply(changes, context)).wrote == ()
+    output = await apply(changes, context)
+    assert output.wrote == ("src/a.py",)
+    assert output.text == "src/a.py holds that already"
+    assert (context.root / "src" / "a.py").stat().st_ino == before.st_ino
 
 
 async def test_a_write_that_is_not_granted_is_denied_before_anything_is_prepared(

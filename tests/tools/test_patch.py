@@ -359,8 +359,9 @@ async def test_an_empty_old_text_makes_a_new_file_only(context: ToolContext) -> 
         await prepared(context, path="b.txt", old="", new="x")
 
 
-async def test_a_replacement_by_itself_is_no_change(context: ToolContext) -> None:
-    assert await prepared(context, path="b.txt", old="5", new="5") == {}
+async def test_a_replacement_by_itself_leaves_the_file_as_it_is(context: ToolContext) -> None:
+    before = (context.root / "b.txt").read_bytes()
+    assert await prepared(context, path="b.txt", old="5", new="5") == {"b.txt": before}
 
 
 @pytest.mark.parametrize(

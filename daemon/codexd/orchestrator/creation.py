@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -64,7 +65,7 @@ async def create(
     if view.status is not Status.COMPLETED:
         raise BadDefinition(f"no agent was made: {view.reason or view.status}", (), help=view.help)
     definition, remarks = definition_from_answer(
-        view.data if isinstance(view.data, str) else view.summary,
+        json.dumps(view.data) if view.data is not None else view.summary,
         description=request.prompt,
         max_budget=rest,
     )

@@ -168,7 +168,7 @@ async def prepare_write(arguments: WriteFile, context: ToolContext) -> tuple[Fil
     before = await anyio.to_thread.run_sync(
         lambda: writing.read_current(context.root, context.policy, path)
     )
-    return checked_changes([FileChange(path, before, after)])
+    return sized([FileChange(path, before, after)])
 
 
 def encoded(path: str, text: str, errors: str = "strict") -> bytes:
@@ -179,8 +179,8 @@ def encoded(path: str, text: str, errors: str = "strict") -> bytes:
         raise ToolFault(f"the new content of `{path}` is no valid text: {fault.reason}") from None
 
 
-def checked_changes(changes: Sequence[FileChange]) -> tuple[FileChange, ...]:
-    """All of them. Raises `ToolFault` where one is too large."""
+def sized(changes: Sequence[FileChange]) -> tuple[FileChange, ...]:
+    """`changes`, none too large. Raises `ToolFault`."""
     for change in changes:
         if max(len(change.before or b""), len(change.after or b"")) > MAX_CHANGE:
             raise ToolFault(f"`{change.path}` is larger than {MAX_CHANGE >> 20} MiB")

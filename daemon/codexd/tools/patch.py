@@ -11,7 +11,7 @@ from pydantic import AliasChoices, Field, model_validator
 from codexd.errors import ToolFault
 from codexd.policy import files, writing
 from codexd.tools import hunks
-from codexd.tools.files import PATH_KEYS, Arguments, checked_changes, encoded
+from codexd.tools.files import PATH_KEYS, Arguments, encoded, sized
 from codexd.tools.interface import Effect, FileChange, Tool, ToolContext
 
 
@@ -120,9 +120,7 @@ class _Draft:
 
     def changes(self) -> tuple[FileChange, ...]:
         """One change a file that differs."""
-        return checked_changes(
-            [FileChange(path, self.before[path], self.now[path]) for path in self.before]
-        )
+        return sized([FileChange(path, self.before[path], self.now[path]) for path in self.before])
 
     def _open(self, path: str) -> str:
         """The normal path, its present content known. Raises `Denied`."""

@@ -1,6 +1,7 @@
 """Claude, Cursor, VS Code."""
 
 from pathlib import Path
+
 from codexd.agents.definition import AgentDefinition
 from codexd.errors import Diagnostic
 

@@ -1,6 +1,7 @@
 """Codex's custom agents."""
 
 from pathlib import Path
+
 from codexd.agents.definition import AgentDefinition
 from codexd.errors import Diagnostic
 
