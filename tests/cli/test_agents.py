@@ -40,7 +40,7 @@ def test_what_is_wrong_is_told_with_its_place_and_status(folder: Path) -> None:
     assert told.startswith(".codex/agents/mine.yaml:3:1: ")
     assert "max_tokens" in told
     (agents / "mine.yaml").write_text("name: [\n", encoding="utf-8")
-    for argv in ([], [".codex/agents/mine.yaml"]):
+    for argv in ([], [".codex/agents/mine.yaml"], [".codex/agents"]):
         done = codexd(folder, "agents", "validate", *argv)
         assert done.returncode == 1
         assert ".codex/agents/mine.yaml:" in done.stdout
@@ -59,3 +59,5 @@ def test_an_agent_is_exported(folder: Path, kind: str, sign: str) -> None:
     done = codexd(folder, "agents", "export", "sec-audit", "--format", kind)
     assert done.returncode == 0
     assert sign in done.stdout
+    # What Codex's format cannot say is said beside it.
+    assert bool(done.stderr) is (kind == "toml")

@@ -278,3 +278,36 @@ async def test_no_color_means_none(folder: Path) -> None:
             assert await ended(process, terminal) == 0
         assert "\x1b[3" not in terminal.output
         assert "✔ code-reviewer" in terminal.output
+
+
+@pytest.mark.anyio
+async def test_a_run_is_watched_from_another_terminal(folder: Path, silent: ModelServer) -> None:
+    with Terminal(100) as here, Terminal(100) as there:
+        async with silent as server:
+            argv = ["delegate", "code-reviewer", *model_flags(server)]
+            async with on_terminal(here, folder, *argv) as driver:
+                await until(here, is_busy)
+                async with on_terminal(there, folder, "runs", "watch", "--last") as watcher:
+                    await until(there, is_busy)
+                    assert "code-reviewer" in there.screen[0]
+                    driver.send_signal(signal.SIGINT)
+                    assert await ended(driver, here) == 130
+                    assert await ended(watcher, there) == 130
+        assert there.screen[0].startswith("■ code-reviewer  cancelled  ")
+        assert there.cursor_shown
+
+
+@pytest.mark.anyio
+async def test_whoever_only_watches_may_leave(folder: Path, silent: ModelServer) -> None:
+    with Terminal(100) as here, Terminal(100) as there:
+        async with silent as server:
+            argv = ["delegate", "code-reviewer", *model_flags(server)]
+            async with on_terminal(here, folder, *argv) as driver:
+                await until(here, is_busy)
+                async with on_terminal(there, folder, "runs", "watch") as watcher:
+                    await until(there, is_busy)
+                    watcher.send_signal(signal.SIGINT)
+                    assert await ended(watcher, there) == 130
+                assert there.screen == []
+                assert there.cursor_shown
+                assert driver.returncode is None

@@ -9,7 +9,8 @@ from pathlib import Path
 import anyio
 
 from codexd.agents.definition import AgentDefinition
-from codexd.agents.registry import AgentEntry, Registry, load, read_entry
+from codexd.agents.registry import AgentEntry, Registry, load
+from codexd.agents.validate import check_paths
 from codexd.cli.columns import cells, clean, cut, table, wrap
 from codexd.cli.door import Door
 from codexd.cli.page import Page
@@ -221,21 +222,16 @@ def _short(source: Source, root: Path) -> str:
 
 def validate(door: Door) -> int:
     """`codexd agents validate [PATH…]`: 1 where a file has an error."""
-    paths = door.asked.all("PATH")
-    if paths:
-        entries = [read_entry(path, "workspace") for path in paths]
-        found = [diagnostic for entry in entries for diagnostic in entry.diagnostics]
-    else:
-        registry = _registry(door)
-        entries = list(registry.entries)
-        found = [diagnostic for entry in entries for diagnostic in entry.diagnostics]
-        found += registry.diagnostics
+    paths = [Path(path) for path in door.asked.all("PATH")]
+    home = home_of(door.env)
+    checked = check_paths(paths, root=find_workspace(door.folder, home=home).root, home=home)
+    found = [diagnostic for _, diagnostics in checked for diagnostic in diagnostics]
     if door.json:
         door.give(found)
     elif found:
         door.show([clean(line) for line in diagnostics_lines(found, Path.cwd())])
     else:
-        door.show([door.text.count("agents.valid", len(entries))])
+        door.show([door.text.count("agents.valid", len(checked))])
     return 1 if any(each.severity is Severity.ERROR for each in found) else 0
 
 
@@ -251,9 +247,14 @@ def export(door: Door) -> int:
 
     definition = _registry(door).find(door.asked.one("NAME") or "")
     kind = door.asked.one("--format") or "yaml"
-    text = to_toml(definition) if kind == "toml" else to_yaml(definition)
+    text, unsaid = to_toml(definition) if kind == "toml" else (to_yaml(definition), ())
     if door.json:
-        door.give({"name": definition.name, "format": kind, "text": text})
-    else:
-        door.show(text.rstrip("\n").split("\n"))
+        door.give({"name": definition.name, "format": kind, "text": text, "unsaid": unsaid})
+        return 0
+    # What the other format cannot say would otherwise be lost in silence.
+    page, note = door.progress, door.text("note")
+    for sentence in unsaid:
+        lines = page.labelled(note, clean(sentence), indent=cells(note) + 2)
+        door.err.write("".join(f"{line}\n" for line in lines))
+    door.show(text.rstrip("\n").split("\n"))
     return 0
