@@ -178,8 +178,6 @@ async def _addresses(target: hosts.Target, context: ToolContext) -> list[str]:
 async def _get_at(client: httpx.AsyncClient, target: hosts.Target, address: str) -> Got:
     import httpx
 
-    from codexd import __version__
-
     asked = quote(target.path + target.query, safe="/%:@!$&'()*+,;=~-._?[]")
     # The URL holds the address that was decided on; the name goes into `Host` and TLS only.
     request = client.build_request(
@@ -189,7 +187,7 @@ async def _get_at(client: httpx.AsyncClient, target: hosts.Target, address: str)
         ),
         headers={
             "Host": target.url.split("/")[2],
-            "User-Agent": f"codexd/{__version__}",
+            "User-Agent": "codexd",
             "Accept": "text/html, text/*;q=0.9, application/json;q=0.9, */*;q=0.5",
             "Accept-Encoding": "identity",
         },
