@@ -10,7 +10,7 @@ from tests.needs import needs
 
 from codexd.errors import Denied, Source, ToolFault
 from codexd.policy import Grant, Layer, Policy
-from codexd.tools import search
+from codexd.tools import engines, search
 from codexd.tools.interface import ToolContext
 
 pytestmark = pytest.mark.anyio
@@ -166,7 +166,7 @@ async def test_a_backtracking_pattern_stops_no_one(
     context: ToolContext, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (context.root / "evil.txt").write_text("a" * 40 + "!\n")
-    monkeypatch.setattr(search, "SECONDS", 1.0)
+    monkeypatch.setattr(engines, "SECONDS", 1.0)
     ticks = 0
 
     async def tick() -> None:
@@ -194,7 +194,7 @@ async def test_a_link_that_leads_to_a_protected_file_shows_nothing(context: Tool
 
 async def test_a_hit_that_the_policy_does_not_confirm_is_dropped(context: ToolContext) -> None:
     # What ripgrep would report of a file that was swapped while it ran.
-    swapped = search.Hit(1, b"SECRET_MAIN=main")
+    swapped = engines.Hit(1, b"SECRET_MAIN=main")
     shown = search.shown(
         search.Grep(pattern="main"), {".env": [swapped], "src/app.py": [swapped]}, context
     )

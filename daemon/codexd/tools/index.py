@@ -22,7 +22,7 @@ from codexd.policy.paths import protected
 from codexd.tools.arguments import Arguments, Strings
 from codexd.tools.interface import Effect, Tool, ToolContext, ToolOutput
 from codexd.tools.results import cut_line, page
-from codexd.tools.search import files_below, read_or_none, selector, starts
+from codexd.tools.sweep import files_below, read_or_none, selector, starts
 from codexd.tools.words import words_of
 
 if TYPE_CHECKING:
