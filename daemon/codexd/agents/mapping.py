@@ -17,7 +17,7 @@ from codexd.policy.commands import parse as parse_command
 from codexd.policy.hosts import Rule, rule_of
 from codexd.policy.paths import normal, subsumes
 
-WORKSPACE = "./**"
+WORKSPACE = "./"
 """The grant of the whole workspace, protected names left aside."""
 
 NO_TIER = (

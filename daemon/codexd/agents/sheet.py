@@ -32,30 +32,6 @@ DECIDING = frozenset(
 """Keys that say what an agent may do or spend: a slip of the pen in one is an error, since the
 file would otherwise serve with other rights than its author believes."""
 
-HOMES: Mapping[str, str] = {
-    "fs": "tools.fs",
-    "net": "tools.net",
-    "shell": "tools.shell",
-    "mcp": "tools.mcp",
-    "exec": "tools.shell.exec",
-    "write": "tools.fs.write",
-    "permissions": "policies.permissions",
-    "filesystem": "policies.permissions.filesystem",
-    "network": "policies.permissions.network",
-    "retention": "policies.context.retention",
-    "redact": "policies.secrets.redact",
-    "timeout_seconds": "resource_limits.timeout_seconds",
-    "max_parallel_tasks": "resource_limits.max_parallel_tasks",
-    "max_tokens": "policies.context.max_tokens",
-    "tools": "tools",
-    "policies": "policies",
-    "disallowedTools": "tools",
-    "permissionMode": "policies.permissions",
-    "sandbox_mode": "policies.permissions",
-    "readonly": "tools.fs.write",
-}
-"""Where a deciding key has its place, for one that stands elsewhere."""
-
 
 class Sheet:
     """A mapping of a file, typed access to it by key path, and the remarks made meanwhile.
@@ -69,8 +45,13 @@ class Sheet:
         value: dict[str, Any],
         keys: Mapping[KeyPath, Span],
         values: Mapping[KeyPath, Span],
+        homes: Mapping[str, str],
     ) -> None:
+        """`homes` says of keys that decide something where they have their place, for one that
+        stands elsewhere; empty where this dialect has none for it.
+        """
         self.path, self.value, self.keys, self.values = path, value, keys, values
+        self.homes = homes
         self.file = str(path)
         self.remarks: list[Diagnostic] = []
 
@@ -264,14 +245,13 @@ class Sheet:
 
     def _is_slip(self, key: str, known: Iterable[str], at: KeyPath) -> bool:
         """Whether `key` was remarked on as a known one misspelled or in the wrong place."""
-        near = nearest(key, known)
-        home = HOMES.get(key, "")
-        if near:
+        if key in self.homes:
+            # Exact keys of other places first: they are no slip of the pen.
+            severity, near = Severity.ERROR, self.homes[key]
+            message = f"`{key}` has no meaning here, and what it limits would not be limited"
+        elif near := nearest(key, known):
             severity = Severity.ERROR if near in DECIDING else Severity.WARNING
             message = f"unknown key `{key}`"
-        elif home:
-            severity, near = Severity.ERROR, home
-            message = f"`{key}` has no meaning here"
         else:
             return False
         span = self.keys.get((*at, key))

@@ -8,10 +8,14 @@ PyYAML's own composers are not used: the C one crashes on 100,000 brackets, and 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, TypeAlias
 
 import yaml
+
+_LOADER: Any = getattr(yaml, "CLoader", yaml.Loader)
+"""Only its events are used. Without libyaml they come from PyYAML's own scanner, slower."""
 
 MAX_BYTES = 1 << 20
 MAX_DEPTH = 40
@@ -68,15 +72,15 @@ def parse(text: str, *, first_line: int = 1) -> Document:
 
     Raises `YamlFault`.
     """
-    reader = _Reader(text, first_line - 1)
     try:
-        return reader.document()
+        return _Reader(text, first_line - 1).document()
     except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        place = reader.at(mark) if mark else START
-        raise YamlFault(_plain(error), place) from None
+        mark: Any = error.problem_mark or error.context_mark
+        line, column = (mark.line + first_line, mark.column + 1) if mark else (first_line, 1)
+        raise YamlFault(_plain(error), Place(line, column, line, column + 1)) from None
     except yaml.reader.ReaderError as error:
-        before = text[: error.position]
+        # The position counts bytes.
+        before = text.encode()[: error.position].decode(errors="ignore")
         line = before.count("\n") + first_line
         column = len(before.rpartition("\n")[2]) + 1
         message = f"a character that YAML does not allow: {_code_point(error.character)}"
@@ -101,110 +105,110 @@ def _code_point(character: Any) -> str:
     return f"U+{character:04X}" if isinstance(character, int) else repr(character)
 
 
+@dataclass(slots=True)
+class _Open:
+    """A list or mapping whose end has not come."""
+
+    value: list[Any] | dict[str, Any]
+    path: KeyPath
+    is_flow: bool
+    key: str | None = None
+    """Of a mapping: the key whose value comes next."""
+
+
 class _Reader:
     """Events into values; its own stack, so that no text can exhaust Python's."""
 
     def __init__(self, text: str, line_offset: int) -> None:
-        self._events = yaml.parse(text, Loader=yaml.CLoader)  # pyright: ignore[reportUnknownMemberType]
-        self._offset = line_offset
+        self._events: Iterator[Any] = yaml.parse(text, Loader=_LOADER)  # pyright: ignore[reportUnknownMemberType]
+        self._offset = line_offset + 1
         self._found = Document(None)
-
-    def at(self, start: Any, end: Any = None) -> Place:
-        """The place between two of libyaml's marks."""
-        end = end or start
-        return Place(
-            start.line + 1 + self._offset,
-            start.column + 1,
-            end.line + 1 + self._offset,
-            max(end.column, start.column + (end.line == start.line)) + 1 - (end is not start),
-        )
 
     def document(self) -> Document:
         """The document. Raises what libyaml raises, and `YamlFault`."""
         n_documents = 0
+        stack: list[_Open] = []
         for event in self._events:
-            if isinstance(event, yaml.DocumentStartEvent):
+            kind = type(event)
+            if kind is yaml.ScalarEvent:
+                self._scalar(event, stack)
+            elif kind is yaml.MappingStartEvent or kind is yaml.SequenceStartEvent:
+                self._begin(event, stack)
+            elif kind is yaml.MappingEndEvent or kind is yaml.SequenceEndEvent:
+                self._end(event, stack.pop())
+            elif kind is yaml.AliasEvent:
+                raise YamlFault("an alias (`*`) has no meaning here", self._place(event))
+            elif kind is yaml.DocumentStartEvent:
                 n_documents += 1
                 if n_documents > 1:
-                    place = self.at(event.start_mark)
-                    raise YamlFault("a second document; an agent file holds one", place)
-            elif isinstance(event, yaml.NodeEvent):
-                self._found.value = self._node(event)
+                    message = "a second document; an agent file holds one"
+                    raise YamlFault(message, self._place(event))
         return self._found
 
-    def _node(self, first: Any) -> Any:
-        found = self._found
-        stack: list[tuple[Any, KeyPath]] = []
-        path: KeyPath = ()
-        container: Any = None
-        key: str | None = None
-        event = first
-        while True:
-            kind = type(event)
-            if (
-                kind is yaml.ScalarEvent
-                or kind is yaml.MappingStartEvent
-                or (kind is yaml.SequenceStartEvent)
-            ):
-                if event.anchor is not None or event.tag is not None:
-                    what = "an anchor (`&`)" if event.anchor is not None else f"a tag ({event.tag})"
-                    place = self.at(event.start_mark)
-                    raise YamlFault(f"{what} has no meaning in an agent file", place)
-                place = self._place(event)
-                if kind is yaml.ScalarEvent:
-                    value: Any = scalar(event.value) if event.implicit[0] else event.value
-                else:
-                    value = {} if kind is yaml.MappingStartEvent else []
-                if type(container) is dict and key is None:
-                    key = self._key(event, kind, container, path)
-                else:
-                    if container is None:
-                        here: KeyPath = ()
-                        root = value
-                    elif type(container) is dict:
-                        here = (*path, key or "")
-                        container[key] = value
-                        key = None
-                    else:
-                        here = (*path, len(container))
-                        found.keys[here] = place
-                        container.append(value)
-                    found.values[here] = place
-                    if kind is not yaml.ScalarEvent:
-                        if len(stack) >= MAX_DEPTH:
-                            raise YamlFault(f"nested deeper than {MAX_DEPTH}", place)
-                        stack.append((container, path))
-                        container, path = value, here
-                    elif container is None:
-                        return root
-            elif kind is yaml.AliasEvent:
-                raise YamlFault("an alias (`*`) has no meaning here", self.at(event.start_mark))
-            else:  # the end of a mapping or sequence
-                if path in found.values:
-                    start = found.values[path]
-                    end = event.end_mark
-                    found.values[path] = Place(
-                        start.line, start.column, end.line + 1 + self._offset, end.column + 1
-                    )
-                container, path = stack.pop()
-                if container is None:
-                    return root
-            event = next(self._events)
+    def _scalar(self, event: Any, stack: list[_Open]) -> None:
+        place = self._plain(event)
+        holder = stack[-1] if stack else None
+        if holder is not None and holder.key is None and isinstance(holder.value, dict):
+            key: str = event.value
+            path = (*holder.path, key)
+            if key in holder.value:
+                first = self._found.keys[path].line
+                raise YamlFault(f"the key `{key}` stands twice; first in line {first}", place)
+            self._found.keys[path] = place
+            holder.key = key
+        else:
+            # Quotes and blocks make texts; `implicit` says that there are none.
+            value = scalar(event.value) if event.implicit[0] else event.value
+            self._put(value, place, holder)
 
-    def _key(self, event: Any, kind: Any, container: Any, path: KeyPath) -> str:
-        place = self._place(event)
-        if kind is not yaml.ScalarEvent:
+    def _begin(self, event: Any, stack: list[_Open]) -> None:
+        place = self._plain(event)
+        holder = stack[-1] if stack else None
+        if holder is not None and holder.key is None and isinstance(holder.value, dict):
             raise YamlFault("a key must be a text", place)
-        key: str = event.value
-        if key in container:
-            first = self._found.keys[*path, key].line
-            raise YamlFault(f"the key `{key}` stands twice; first in line {first}", place)
-        self._found.keys[*path, key] = place
-        return key
+        if len(stack) >= MAX_DEPTH:
+            raise YamlFault(f"nested deeper than {MAX_DEPTH}", place)
+        value: list[Any] | dict[str, Any] = {} if type(event) is yaml.MappingStartEvent else []
+        path = self._put(value, place, holder)
+        stack.append(_Open(value, path, event.flow_style))
+
+    def _put(self, value: Any, place: Place, holder: _Open | None) -> KeyPath:
+        """Put `value` where it belongs; its path."""
+        path: KeyPath = ()
+        if holder is None:
+            self._found.value = value
+        elif isinstance(holder.value, list):
+            path = (*holder.path, len(holder.value))
+            holder.value.append(value)
+            self._found.keys[path] = place
+        else:
+            assert holder.key is not None
+            path = (*holder.path, holder.key)
+            holder.value[holder.key] = value
+            holder.key = None
+        self._found.values[path] = place
+        return path
+
+    def _end(self, event: Any, closed: _Open) -> None:
+        place = self._found.values[closed.path]
+        end = event.end_mark.line + self._offset, event.end_mark.column + 1
+        if not closed.is_flow and closed.value:
+            # libyaml ends a block where the next thing begins; it ends with its last item.
+            last = len(closed.value) - 1 if isinstance(closed.value, list) else [*closed.value][-1]
+            end = self._found.values[*closed.path, last][2:]
+        self._found.values[closed.path] = Place(place.line, place.column, *end)
+
+    def _plain(self, event: Any) -> Place:
+        """Where `event` stands. Raises `YamlFault` where it has an anchor or a tag."""
+        place = self._place(event)
+        if event.anchor is not None:
+            raise YamlFault("an anchor (`&`) has no meaning in an agent file", place)
+        if event.tag is not None:
+            raise YamlFault(f"a tag ({event.tag}) has no meaning in an agent file", place)
+        return place
 
     def _place(self, event: Any) -> Place:
-        start, end = event.start_mark, event.end_mark
-        offset = self._offset + 1
+        start, end, offset = event.start_mark, event.end_mark, self._offset
         return Place(start.line + offset, start.column + 1, end.line + offset, end.column + 1)
 
 

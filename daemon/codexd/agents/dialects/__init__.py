@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from codexd.agents.definition import AgentDefinition
-from codexd.agents.dialects import markdown, toml, yaml
+from codexd.agents.dialects import claude, toml, vscode, yaml
 from codexd.errors import Diagnostic, Severity
 
 __all__ = ["read"]
@@ -26,9 +26,9 @@ def read(
         case ".toml":
             return toml.read(path, data)
         case ".md" if path.name.lower().endswith(".agent.md") or origin == "github":
-            return markdown.read_vscode(path, data)
+            return vscode.read(path, data)
         case ".md":
-            return markdown.read_claude(path, data, "cursor" if origin == "cursor" else "claude")
+            return claude.read(path, data, "cursor" if origin == "cursor" else "claude")
         case _:
             message = "an agent file ends with .yaml, .yml, .toml, .md or .agent.md"
             return None, (Diagnostic(path, 1, 1, 1, 1, Severity.ERROR, message, code="no-dialect"),)

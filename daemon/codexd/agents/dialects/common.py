@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import cast
 
-from codexd.agents.mapping import Asks, path_fault
+from codexd.agents.mapping import WORKSPACE, Asks, checked, path_fault
 from codexd.agents.sheet import KeyPath, Sheet, Span, nearest
-from codexd.agents.toolnames import ALIASES, BUILT_IN, canonical
+from codexd.agents.toolnames import ALIASES, BUILT_IN, READING, canonical
 from codexd.errors import Diagnostic, Severity
 from codexd.policy import Grant
 from codexd.policy.paths import normal
+
+NO_HOMES = dict.fromkeys(
+    (
+        "fs", "net", "shell", "policies", "permissions", "permissionMode", "sandbox_mode", "tools",
+        "disallowedTools", "max_tokens", "timeout_seconds", "resource_limits", "artifacts",
+        "retention", "readonly",
+    ),
+    "",
+)  # fmt: skip
+"""Keys of other dialects that limit something, for dialects that have no place for them."""
 
 EFFORTS = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
 
@@ -20,12 +31,12 @@ def fault(path: Path, message: str, span: Span) -> Diagnostic:
     return Diagnostic(path, *span, Severity.ERROR, message, code="syntax")
 
 
-def name(sheet: Sheet) -> str:
+def name(sheet: Sheet, how: str = "name: ") -> str:
     """The agent's name, which must be there and give a slug."""
     found = sheet.text("name")
     if not found:
         if sheet.get(("name",)) in (None, ""):
-            message = "an agent needs a name: `name: code-reviewer`"
+            message = f"an agent needs a name: `{how}code-reviewer`"
             sheet.error(("name",), message, code="no-name")
     elif not any(map(str.isalnum, found)) or not found.isprintable():
         sheet.error(("name",), "a name needs a letter or digit, and nothing that does not print")
@@ -60,7 +71,7 @@ def max_turns(sheet: Sheet, key: str) -> int | None:
     return turns
 
 
-def extra(sheet: Sheet, key: str) -> None:
+def told(sheet: Sheet, key: str) -> None:
     """Remark that `key` is none of ours."""
     message = f"`{key}` is told to the model as a setting; it grants nothing"
     span = sheet.keys.get((key,))
@@ -75,9 +86,18 @@ def not_honoured(sheet: Sheet, key: str, message: str, *, warn: bool = False) ->
         sheet.remark(severity, (key,), text, code="not-honoured", span=sheet.keys.get((key,)))
 
 
-def no_tier(sheet: Sheet, grant: Grant, message: str) -> None:
-    """Remark that programs are not started, where the first is granted."""
-    sheet.remark_on(grant, Severity.INFORMATION, message, code="no-tier")
+def no_tier(sheet: Sheet, at: KeyPath, message: str) -> None:
+    """Remark that programs are not started, where they are granted."""
+    sheet.information(at, message, code="no-tier")
+
+
+def too_wide(sheet: Sheet, key: str, word: str, instead: str) -> None:
+    """Refuse the file: it asks for everything."""
+    message = (
+        f"`{word}` is refused unless your own ceiling allows it, and there is no way to say so "
+        f"yet; `{instead}` is the widest that loads"
+    )
+    sheet.error((key,), message, code="too-wide")
 
 
 def tool(sheet: Sheet, at: KeyPath, word: str, asks: Asks, mcp_tools: list[str]) -> None:
@@ -92,15 +112,64 @@ def tool(sheet: Sheet, at: KeyPath, word: str, asks: Asks, mcp_tools: list[str])
     sheet.warning(at, message, nearest=near, code="unknown-tool")
 
 
+def foreign(
+    sheet: Sheet, word: Grant, name: str, table: Mapping[str, tuple[str, ...]], mcp_tools: list[str]
+) -> tuple[str, ...]:
+    """The built-in tools that serve for another product's `name`; none, with a remark, where none
+    does. `table` has that product's names; ours are taken as well.
+    """
+    tools = table.get(name.lower())
+    if tools:
+        return tools
+    if tools is not None:
+        message = f"`{name}` has no counterpart here"
+        sheet.remark_on(word, Severity.WARNING, message, code="unknown-tool")
+        return ()
+    if (known := canonical(name)) is not None:
+        return (known,)
+    mcp_tools.append(name)
+    message = f"no built-in tool `{name}`; an MCP server may offer it"
+    near = nearest(name, (*table, *BUILT_IN))
+    sheet.remark_on(word, Severity.WARNING, message, nearest=near, code="unknown-tool")
+    return ()
+
+
 def mcp_server(sheet: Sheet, at: KeyPath, server: str) -> None:
     """Remark that the server is kept and not connected."""
     sheet.information(at, f"MCP servers are not connected yet: `{server}`", code="not-honoured")
 
 
-def artifact_fault(value: str) -> str:
-    """Why `value` is no file or pattern that may be written."""
+def server_names(sheet: Sheet, key: str) -> tuple[str, ...]:
+    """The names of the MCP servers at `key`: a mapping by name, or a list of names and mappings."""
+    value: object = sheet.value.get(key)
+    found: dict[str, KeyPath] = {}
+    if isinstance(value, list):
+        for n, item in enumerate(cast("list[object]", value)):
+            if isinstance(item, dict):
+                names = cast("dict[str, object]", item)
+                found.update((each, (key, n, each)) for each in names)
+            elif isinstance(item, str):
+                found[item] = (key, n)
+            else:
+                sheet.error((key, n), "the name of an MCP server was expected")
+    else:
+        found.update((each, (key, each)) for each in sheet.mapping(key))
+    for server, at in found.items():
+        span = sheet.keys.get(at)
+        message = f"MCP servers are not connected yet: `{server}`"
+        sheet.remark(Severity.INFORMATION, at, message, code="not-honoured", span=span)
+    return tuple(found)
+
+
+def artifacts(sheet: Sheet) -> tuple[Grant, ...]:
+    """The declared artifacts: exactly these paths and patterns may be written."""
+    grants = checked(sheet, sheet.texts("artifacts"), _artifact_fault)
+    return tuple(Grant(grant.value.removeprefix("./"), grant.source) for grant in grants)
+
+
+def _artifact_fault(value: str) -> str:
     found = path_fault(value)
-    if not found and (normal(value) == "." or value.endswith("/")):
+    if not found and (value.endswith("/") or normal(value) == "."):
         return f"`{value}` is a folder; an artifact is a file or a pattern: `artifacts/*.md`"
     return found
 
@@ -113,3 +182,11 @@ def values(grants: Iterable[Grant] | None) -> tuple[str, ...]:
 def joined(*texts: str) -> str:
     """Paragraphs, empty ones left out."""
     return "\n\n".join(text for text in texts if text)
+
+
+def default_profile(sheet: Sheet, asks: Asks, key: str = "tools") -> None:
+    """Give an agent without a list of tools those that read, and say so."""
+    asks.tools += READING
+    asks.read = [Grant(WORKSPACE, sheet.source(("name",)))]
+    message = f"no `{key}`: it gets the tools that read, and none that write, run or reach out"
+    sheet.information(("name",), message, code="default-profile")

@@ -27,7 +27,7 @@ from codexd.agents.mapping import (
 )
 from codexd.agents.sheet import KeyPath, Sheet
 from codexd.agents.toolnames import WRITING
-from codexd.errors import Diagnostic, Source
+from codexd.errors import Diagnostic, Severity, Source
 from codexd.policy import Grant
 
 _TOP = frozenset(
@@ -40,6 +40,26 @@ _TOP = frozenset(
 )  # fmt: skip
 _TOOLS = ("mcp", "mcp_servers", "fs", "net", "shell")
 _POLICIES = ("context", "secrets", "permissions", "net", "shell")
+_HOMES = {
+    "fs": "tools.fs",
+    "net": "tools.net",
+    "shell": "tools.shell",
+    "mcp": "tools.mcp",
+    "exec": "tools.shell.exec",
+    "write": "tools.fs.write",
+    "permissions": "policies.permissions",
+    "filesystem": "policies.permissions.filesystem",
+    "network": "policies.permissions.network",
+    "max_tokens": "policies.context.max_tokens",
+    "retention": "policies.context.retention",
+    "redact": "policies.secrets.redact",
+    "timeout_seconds": "resource_limits.timeout_seconds",
+    "max_parallel_tasks": "resource_limits.max_parallel_tasks",
+    "disallowedTools": "tools",
+    "permissionMode": "policies.permissions",
+    "sandbox_mode": "policies.permissions",
+    "readonly": "tools.fs.write",
+}
 
 
 def read(path: Path, data: bytes) -> tuple[AgentDefinition | None, tuple[Diagnostic, ...]]:
@@ -51,7 +71,9 @@ def read(path: Path, data: bytes) -> tuple[AgentDefinition | None, tuple[Diagnos
     if not isinstance(document.value, dict):
         place = document.values.get((), yaml.START)
         return None, (common.fault(path, "an agent file is keys and values: `name: …`", place),)
-    sheet = Sheet(path, cast("dict[str, Any]", document.value), document.keys, document.values)
+    sheet = Sheet(
+        path, cast("dict[str, Any]", document.value), document.keys, document.values, _HOMES
+    )
     definition = _definition(sheet)
     return None if sheet.is_broken else definition, tuple(sheet.remarks)
 
@@ -63,13 +85,13 @@ def _definition(sheet: Sheet) -> AgentDefinition:
     source = sheet.source(("name",))
     asks, servers, mcp_tools = Asks(), list[str](), list[str]()
     if isinstance(top.get("tools"), list):
-        _listed(sheet, asks, servers, mcp_tools)
+        _tools_at(sheet, ("tools",), asks, servers, mcp_tools)
     elif "tools" in top:
         _runtime(sheet, asks, servers, mcp_tools)
     if "policies" in top:
         _policies(sheet, asks)
     if "artifacts" in top:
-        asks.artifacts = tuple(checked(sheet, sheet.texts("artifacts"), common.artifact_fault))
+        asks.artifacts = common.artifacts(sheet)
     bound(sheet, asks)
     _remark_on_grants(sheet, asks)
     max_tokens, said_at = _budget(sheet)
@@ -89,7 +111,7 @@ def _definition(sheet: Sheet) -> AgentDefinition:
         retention=_retention(sheet),
         redact=_redact(sheet),
         success_criteria=common.values(sheet.texts("success_criteria")),
-        artifacts=tuple(grant.value.removeprefix("./") for grant in asks.artifacts),
+        artifacts=common.values(asks.artifacts),
         model=common.model(sheet),
         temperature=sheet.number("temperature", least=0, most=2),
         reasoning_effort=common.reasoning_effort(sheet, "reasoning_effort"),
@@ -122,22 +144,25 @@ def _extras(sheet: Sheet) -> dict[str, Any]:
     extras: dict[str, Any] = {}
     for key in sheet.unknown(_TOP):
         extras[key] = sheet.value[key]
-        common.extra(sheet, key)
+        common.told(sheet, key)
     return extras
 
 
 # --- tools ------------------------------------------------------------------------------------
 
 
-def _listed(sheet: Sheet, asks: Asks, servers: list[str], mcp_tools: list[str]) -> None:
-    """`tools: [name, …, {type: mcp, server: …}]`."""
-    for n, item in enumerate(sheet.items("tools") or ()):
-        at: KeyPath = ("tools", n)
+def _tools_at(
+    sheet: Sheet, where: KeyPath, asks: Asks, servers: list[str], mcp_tools: list[str]
+) -> None:
+    """`[name, …, {type: mcp, server: …}]`."""
+    for n, item in enumerate(sheet.items(*where) or ()):
+        at: KeyPath = (*where, n)
         if isinstance(item, dict):
             _described(sheet, at, cast("dict[str, Any]", item), asks, servers, mcp_tools)
         elif isinstance(item, str) and item.strip():
             common.tool(sheet, at, item.strip(), asks, mcp_tools)
-            if asks.tools[-1:] == ["shell"] and not asks.exec:
+            # In the flat shape `bash` is the whole permission, as Claude's `Bash` is.
+            if where == ("tools",) and asks.tools[-1:] == ["shell"] and not asks.exec:
                 asks.exec.append(Grant("*", sheet.source(at)))
         else:
             sheet.error(at, "a tool's name, or `type: mcp` and `server: …`, was expected")
@@ -171,8 +196,7 @@ def _described(
 def _runtime(sheet: Sheet, asks: Asks, servers: list[str], mcp_tools: list[str]) -> None:
     """`tools: {mcp: […], fs: …, net: …, shell: …}`."""
     tools = sheet.mapping("tools")
-    for n, item in enumerate(sheet.texts("tools", "mcp") or ()):
-        common.tool(sheet, ("tools", "mcp", n), item.value, asks, mcp_tools)
+    _tools_at(sheet, ("tools", "mcp"), asks, servers, mcp_tools)
     for n, item in enumerate(sheet.texts("tools", "mcp_servers") or ()):
         servers.append(item.value)
         common.mcp_server(sheet, ("tools", "mcp_servers", n), item.value)
@@ -243,7 +267,9 @@ def _policies(sheet: Sheet, asks: Asks) -> None:
 def _remark_on_grants(sheet: Sheet, asks: Asks) -> None:
     if asks.exec:
         programs = ", ".join(f"`{grant.value}`" for grant in asks.exec)
-        common.no_tier(sheet, asks.exec[0], f"{programs}: {NO_TIER}")
+        sheet.remark_on(
+            asks.exec[0], Severity.INFORMATION, f"{programs}: {NO_TIER}", code="no-tier"
+        )
     writing = [tool for tool in asks.tools if tool in WRITING]
     if writing and not asks.write and not asks.artifacts:
         message = f"`{writing[0]}` may write nowhere: no path is granted in `tools.fs.write`"
