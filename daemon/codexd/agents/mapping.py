@@ -20,9 +20,16 @@ from codexd.policy.paths import normal, subsumes
 WORKSPACE = "./"
 """The grant of the whole workspace, protected names left aside."""
 
+WIDE = ("*", "full")
+"""Grants of every program."""
+
 NO_TIER = (
     "no sandbox tier is in force yet: not granted unless your own configuration says "
     '`sandbox = "none"`'
+)
+UNHELD = (
+    "any program: only a sandbox could hold that, and no tier is in force yet: not granted; "
+    "name commands (`git diff`) instead"
 )
 
 
@@ -73,23 +80,27 @@ def layer_of(name: str, source: Source, asks: Asks) -> Layer:
     )
 
 
-def tools_of(
-    asks: Asks, always: tuple[str, ...] = ("report_finding", "update_plan")
-) -> tuple[str, ...]:
-    """The author's tools, then those that the grants need, without repeats and subtractions."""
-    names = list(asks.tools)
+def tools_of(asks: Asks) -> tuple[str, ...]:
+    """The author's tools and those by which an agent reports, without those taken away."""
+    names = dict.fromkeys((*asks.tools, "report_finding", "update_plan"))
+    return tuple(name for name in names if name not in asks.denied)
+
+
+def add_needed(asks: Asks) -> None:
+    """Add the tools without which the grants would be of no use.
+
+    For dialects that grant paths, hosts and commands apart from tools.
+    """
     if asks.read or asks.filesystem is not None:
-        names += ("read_file", "list_dir", "glob", "grep")
+        asks.tools += ("read_file", "list_dir", "glob", "grep")
     if asks.write:
-        names += WRITING
+        asks.tools += WRITING
     if asks.artifacts:
-        names.append("write_file")
+        asks.tools.append("write_file")
     if asks.net:
-        names.append("web_fetch")
+        asks.tools.append("web_fetch")
     if asks.exec:
-        names.append("shell")
-    names += always
-    return tuple(name for name in dict.fromkeys(names) if name not in asks.denied)
+        asks.tools.append("shell")
 
 
 def bound(sheet: Sheet, asks: Asks) -> None:
@@ -159,7 +170,7 @@ def host_fault(value: str) -> str:
 
 def command_fault(value: str) -> str:
     """Why `value` is no command's first words; empty where it is."""
-    if value in ("*", "full"):
+    if value in WIDE:
         return ""
     fault = _fault(parse_command, value)
     if not fault and parse_command(value) != tuple(value.split()):

@@ -129,7 +129,7 @@ class _Reader:
         n_documents = 0
         stack: list[_Open] = []
         for event in self._events:
-            kind = type(event)
+            kind: type[Any] = type(event)
             if kind is yaml.ScalarEvent:
                 self._scalar(event, stack)
             elif kind is yaml.MappingStartEvent or kind is yaml.SequenceStartEvent:

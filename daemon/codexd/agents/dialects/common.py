@@ -13,7 +13,7 @@ from codexd.errors import Diagnostic, Severity
 from codexd.policy import Grant
 from codexd.policy.paths import normal
 
-NO_HOMES = dict.fromkeys(
+NO_HOMES: Mapping[str, str] = dict.fromkeys(
     (
         "fs", "net", "shell", "policies", "permissions", "permissionMode", "sandbox_mode", "tools",
         "disallowedTools", "max_tokens", "timeout_seconds", "resource_limits", "artifacts",
@@ -73,7 +73,7 @@ def max_turns(sheet: Sheet, key: str) -> int | None:
 
 def told(sheet: Sheet, key: str) -> None:
     """Remark that `key` is none of ours."""
-    message = f"`{key}` is told to the model as a setting; it grants nothing"
+    message = f"`{key}` is told to the model as a setting; it grants and limits nothing"
     span = sheet.keys.get((key,))
     sheet.remark(Severity.INFORMATION, (key,), message, code="told-to-model", span=span)
 
