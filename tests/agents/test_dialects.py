@@ -1,5 +1,6 @@
 """Each dialect becomes a definition, and what it cannot mean is said at the very place."""
 
+import json
 from pathlib import Path
 from typing import Any, cast
 
@@ -166,8 +167,8 @@ def test_a_claude_agent_is_read_whole():
     assert remarks == [
         "3:22 warning loose-text",
         "4:20 information no-tier",
-        "4:43 information not-honoured",
-        "4:62 warning unknown-tool",
+        "4:44 information not-honoured",
+        "4:63 warning unknown-tool",
         "9:11 warning not-honoured",
         "10:1 warning not-honoured",
         "11:1 information not-honoured",
@@ -501,21 +502,13 @@ def test_a_file_of_no_dialect_is_an_error():
 
 # --- whatever stands there -------------------------------------------------------------------
 
-_WORDS = st.sampled_from(
-    ["name", "tools", "mcp", "fs", "read", "write", "policies", "context", "max_tokens", "grep"]
-    + ["./a", "/a", "..", "https://*", "*", "true", "1", "-1", "~", "Bash(", "type", "timeout"]
-    + [
-        "termination_conditions",
-        "model",
-        "net",
-        "allow",
-        "shell",
-        "exec",
-        "artifacts",
-        "permissions",
-    ]
-    + ["filesystem", "network", "mcpServers", "skills", "sandbox_mode", "web_search", "agents"]
-)
+_VOCABULARY = """
+name tools mcp fs read write policies context max_tokens grep ./a /a .. https://* * true 1 -1 ~
+Bash( Bash(a,b) type timeout termination_conditions model net allow shell exec artifacts
+permissions filesystem network mcpServers mcp-servers skills agents handoffs sandbox_mode
+web_search disallowedTools permissionMode plan resource_limits version
+"""
+_WORDS = st.sampled_from(_VOCABULARY.split())
 _VALUES = st.recursive(
     st.one_of(_WORDS, st.integers(), st.booleans(), st.none(), st.floats()),
     lambda inner: st.one_of(
@@ -527,8 +520,6 @@ _VALUES = st.recursive(
 
 @given(value=_VALUES, name=st.sampled_from(["x.yaml", "x.md", "x.agent.md"]))
 def test_no_value_anywhere_raises(value: object, name: str):
-    import json
-
     text = json.dumps(value).replace("NaN", ".nan").replace("Infinity", ".inf")
     if name.endswith(".md"):
         text = f"---\n{text}\n---\nbody"

@@ -105,53 +105,55 @@ def add_needed(asks: Asks) -> None:
 
 def bound(sheet: Sheet, asks: Asks) -> None:
     """Take out of `asks` what its own `permissions` do not allow, with a remark on each."""
-    if asks.filesystem is not None:
+    roots = asks.filesystem
+    if roots is not None:
         if not asks.write and set(WRITING) & set(asks.tools):
-            asks.write = list(asks.filesystem)
-        roots = asks.filesystem
-        asks.write = _within(
-            sheet,
-            asks.write,
-            lambda grant: any(subsumes(root.value, grant.value) for root in roots),
-            "policies.permissions.filesystem",
-        )
-    if asks.network is not None:
-        rules = [rule_of(grant.value) for grant in asks.network]
-        asks.net = (
-            _within(
-                sheet,
-                asks.net,
-                lambda grant: any(_holds(rule, rule_of(grant.value)) for rule in rules),
-                "policies.permissions.network",
-            )
-            if asks.net
-            else list(asks.network)
+            asks.write = list(roots)
+        asks.write = _within(sheet, asks.write, lambda grant: _deeper(grant, roots), "filesystem")
+    hosts = asks.network
+    if hosts is not None:
+        asks.net = _within(
+            sheet, asks.net or hosts, lambda grant: _reachable(grant, hosts), "network"
         )
 
 
 def _within(
-    sheet: Sheet,
-    grants: Iterable[Grant],
-    allowed: Callable[[Grant], bool],
-    by: str,
+    sheet: Sheet, grants: Iterable[Grant], narrowed: Callable[[Grant], list[Grant]], by: str
 ) -> list[Grant]:
-    kept: list[Grant] = []
+    kept: dict[Grant, None] = {}
     for grant in grants:
-        if allowed(grant):
-            kept.append(grant)
-        else:
-            message = f"`{grant.value}` is not granted: `{by}` does not hold it"
+        inside = narrowed(grant)
+        kept.update(dict.fromkeys(inside))
+        if not inside:
+            message = (
+                f"`{grant.value}` is not granted: `policies.permissions.{by}` does not hold it"
+            )
             sheet.remark_on(grant, Severity.WARNING, message, code="not-granted")
-    return kept
+    return list(kept)
+
+
+def _deeper(grant: Grant, roots: Iterable[Grant]) -> list[Grant]:
+    """What `grant` and `roots` have in common, as far as one holds the other."""
+    if any(subsumes(root.value, grant.value) for root in roots):
+        return [grant]
+    return [root for root in roots if subsumes(grant.value, root.value)]
+
+
+def _reachable(grant: Grant, hosts: Iterable[Grant]) -> list[Grant]:
+    rule = rule_of(grant.value)
+    if any(_holds(rule_of(host.value), rule) for host in hosts):
+        return [grant]
+    return [host for host in hosts if _holds(rule, rule_of(host.value))]
 
 
 def _holds(wide: Rule, narrow: Rule) -> bool:
-    return wide == narrow or (
+    """Whether all that `narrow` covers is surely covered by `wide`."""
+    below = wide.host.startswith("*.") and narrow.host.endswith(wide.host[1:])
+    return (
         wide.scheme == narrow.scheme
         and wide.port in (None, narrow.port)
         and wide.path in ("/*", narrow.path)
-        and (wide.host in ("*", narrow.host) or narrow.host.endswith(wide.host.removeprefix("*")))
-        and (wide.host[:1] == "*" or wide.host == narrow.host)
+        and (wide.host in ("*", narrow.host) or below)
     )
 
 
