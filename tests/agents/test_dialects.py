@@ -78,7 +78,7 @@ def test_the_list_shape_is_read_whole():
 
     assert agent.mcp_servers == ("codex-agent",)
     assert agent.tools == ("web_search", *ACTS)
-    assert agent.instructions == "You research.\nSlowly."
+    assert agent.instructions == "You research.\nSlowly.\n"
     assert (agent.version, agent.capabilities) == ("1.0", ("deep_research",))
     assert (agent.max_tokens, agent.temperature) == (10_000, 0.7)
     assert (agent.max_parallel_tasks, agent.timeout_seconds) == (3, 300.0)
@@ -134,7 +134,7 @@ def test_a_codex_agent_is_read_whole():
     agent, remarks = load("codex.toml")
 
     assert (agent.name, agent.dialect, agent.description) == ("codex-agent", "toml", "Reads")
-    assert agent.instructions == "Do it."
+    assert agent.instructions == "Do it.\n"
     assert (agent.model, agent.reasoning_effort) == ("some-model", "high")
     assert agent.tools == (*READING, "shell", "write_file", "apply_patch", "web_search", *ACTS)
     assert values(agent.policy.read) == values(agent.policy.write) == ["./"]
@@ -271,6 +271,7 @@ def test_a_key_that_limits_nothing_here_is_an_error_in_other_dialects_too():
     ("text", "line", "column", "said"),
     [
         ("goal: x\n", 1, 1, "needs a name"),
+        ("name: ' '\n", 1, 7, "needs a name"),
         ("name: 12\n", 1, 7, "a text was expected, not the number 12"),
         ("name: '...'\n", 1, 7, "a letter or digit"),
         ("name: [a]\n", 1, 7, "a text was expected, not a list"),
@@ -279,6 +280,7 @@ def test_a_key_that_limits_nothing_here_is_an_error_in_other_dialects_too():
         ("name: x\ntools: {mcp: [1]}\n", 2, 15, "a tool's name"),
         ("name: x\ntools:\n  - server: a\n    type: http\n", 4, 11, "`type: mcp`"),
         ("name: x\ntools: [{type: mcp}]\n", 2, 9, "needs `server`"),
+        ("name: x\ntools: [{type: mcp, server: ''}]\n", 2, 9, "needs `server`"),
         ("name: x\ntools: {fs: {read: maybe}}\n", 2, 20, "`true` or `false`"),
         ("name: x\ntools: {fs: {write: true}}\n", 2, 21, "a list of paths"),
         ("name: x\ntools: {fs: {write: [a, 3]}}\n", 2, 25, "not the number 3"),

@@ -141,10 +141,10 @@ class Sheet:
         return value
 
     def text(self, *at: str | int) -> str:
-        """The text at `at`, without white space around it; empty where there is none."""
+        """The text at `at`, as written; empty where there is none."""
         value = self.get(at)
         if isinstance(value, str):
-            return value.strip()
+            return value
         if value is not None:
             self.error(at, f"a text was expected, not {kind(value)}{_quoting(value)}")
         return ""
@@ -157,7 +157,7 @@ class Sheet:
         found: list[Grant] = []
         for n, item in enumerate(items):
             if isinstance(item, str) and item.strip():
-                found.append(Grant(item.strip(), self.source((*at, n))))
+                found.append(Grant(item, self.source((*at, n))))
             else:
                 self.error((*at, n), f"a text was expected, not {kind(item)}{_quoting(item)}")
         return tuple(found)
@@ -215,7 +215,7 @@ class Sheet:
 
     def choice(self, words: Iterable[str], *at: str | int) -> str:
         """The word at `at`, one of `words`; empty where there is none."""
-        value, words = self.text(*at), tuple(words)
+        value, words = self.text(*at).strip(), tuple(words)
         if not value or value in words:
             return value
         self.error(

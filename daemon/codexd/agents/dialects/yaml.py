@@ -187,14 +187,14 @@ def _described(
 ) -> None:
     sheet.only(("type", "server", "name", "description"), *at)
     if item.get("type") == "mcp":
-        server = sheet.text(*at, "server")
+        server = sheet.text(*at, "server").strip()
         if server:
             servers.append(server)
             common.mcp_server(sheet, (*at, "server"), server)
-        elif item.get("server") is None:
+        elif isinstance(item.get("server"), str | None):
             sheet.error(at, "`type: mcp` needs `server`: the name of an MCP server")
     elif item.get("name") is not None:
-        name = sheet.text(*at, "name")
+        name = sheet.text(*at, "name").strip()
         if name:
             common.tool(sheet, (*at, "name"), name, asks, mcp_tools)
     else:
