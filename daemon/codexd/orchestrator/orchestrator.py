@@ -44,13 +44,26 @@ POLL_SECONDS = 0.15
 
 
 class Orchestrator:
-    """Everything that doors can ask for, in one workspace.
+    """Everything that doors can ask for, in one workspace. A program of its own:
 
     ```python
-    async with Orchestrator.open(Path(".")) as codexd:
-        run = await codexd.delegate(Delegate(agent="code-reviewer"))
-        print(run.status, len(run.findings))
+    from pathlib import Path
+
+    import anyio
+    from codexd import Delegate, Orchestrator
+
+    async def main() -> None:
+        async with Orchestrator.open(Path(".")) as codexd:
+            run = await codexd.delegate(Delegate(agent="code-reviewer", budget=20_000))
+            print(run.status, f"{run.spent:,} of {run.budget:,} tokens")
+            for finding in run.findings:
+                print(f"{finding.path}:{finding.line}: {finding.severity}: {finding.message}")
+
+    anyio.run(main)
     ```
+
+    Several calls may be under way at once. The model is that of the user's configuration, else
+    `offline`, as it is for the command.
     """
 
     def __init__(

@@ -6,10 +6,11 @@ import re
 from collections.abc import Sequence
 
 import anyio.to_thread
-from pydantic import AliasChoices, BaseModel, ConfigDict, Field
+from pydantic import AliasChoices, Field
 
 from codexd.errors import ToolFault
 from codexd.policy import files, writing
+from codexd.tools.arguments import Arguments
 from codexd.tools.interface import Effect, FileChange, Tool, ToolContext, ToolOutput
 
 _MAX_READ = 16 << 20
@@ -20,12 +21,6 @@ MAX_CHANGE = 16 << 20
 PATH_KEYS = ("path", "file_path", "target_file", "filePath", "filename", "file")
 """How a path is called here, and in other products."""
 FOLDER_KEYS = ("path", "target_directory", "dir_path", "dirPath", "directory", "dir", "folder")
-
-
-class Arguments(BaseModel):
-    """Arguments of a tool: no key that it does not know."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class ReadFile(Arguments):

@@ -11,7 +11,8 @@ from pydantic import AliasChoices, Field, model_validator
 from codexd.errors import ToolFault
 from codexd.policy import files, writing
 from codexd.tools import hunks
-from codexd.tools.files import PATH_KEYS, Arguments, encoded, sized
+from codexd.tools.arguments import Arguments
+from codexd.tools.files import PATH_KEYS, encoded, sized
 from codexd.tools.interface import Effect, FileChange, Tool, ToolContext
 
 
