@@ -151,7 +151,7 @@ async def waiting_memory() -> dict[str, float]:
         async with orchestrator(Path(folder), port) as codexd:
             runs = tuple(Delegate(agent="worker", goal=f"task {index}") for index in range(n))
             gc.collect()
-            before = rss_kb()
+            before = after = rss_kb()
             async with anyio.create_task_group() as group:
                 group.start_soon(codexd.delegate_parallel, DelegateParallel(runs=runs))
                 await anyio.sleep(5)

@@ -54,7 +54,7 @@ def test_the_runtime_shape_is_read_whole():
     assert agent.description == "The runtime shape, whole"
     assert agent.goal == "Look at the code"
     assert agent.tools == (
-        "read_file", "grep", "list_dir", "glob", "write_file", "apply_patch", "web_fetch", "shell",
+        "read_file", "grep", "write_file", "apply_patch", "web_fetch", "shell",
         *ACTS,
     )  # fmt: skip
     assert agent.mcp_tools == ("code_indexer",)

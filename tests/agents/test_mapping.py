@@ -187,7 +187,7 @@ tools:
 """
     )
     assert agent.tools == (
-        "git_log", "grep", "read_file", "list_dir", "glob", "write_file", "apply_patch",
+        "git_log", "grep", "write_file", "apply_patch",
         "web_fetch", "shell", "report_finding", "update_plan",
     )  # fmt: skip
 

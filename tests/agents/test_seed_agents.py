@@ -60,7 +60,7 @@ class Expected:
 
 REVIEW = Expected(
     "code-reviewer",
-    (*FINDING, *READ, *WRITE, "web_fetch", "shell", *ACTS),
+    (*FINDING, *WRITE, "web_fetch", "shell", *ACTS),
     40_000,
     ["./artifacts", "./code-review-reports"],
     [*DOCS, "https://docs.python.org/*", "https://developer.mozilla.org/*"],
@@ -76,7 +76,7 @@ REVIEW = Expected(
 EXPECTED: dict[str, Expected] = {
     "architect.yaml": Expected(
         "architect",
-        (*CODEX, *READ, *WRITE, "web_fetch", "shell", *ACTS),
+        (*CODEX, *WRITE, "web_fetch", "shell", *ACTS),
         60_000,
         ["./artifacts", "./architecture-docs", "./adrs"],
         [
@@ -121,7 +121,7 @@ EXPECTED: dict[str, Expected] = {
     ),
     "executor.yaml": Expected(
         "executor",
-        (*CODEX, *WRITE, *READ, "web_fetch", "shell", *ACTS),
+        (*CODEX, *WRITE, "web_fetch", "shell", *ACTS),
         50_000,
         ["./src", "./lib", "./app", "./components", "./artifacts"],
         [
@@ -137,7 +137,7 @@ EXPECTED: dict[str, Expected] = {
     ),
     "git4d-schema-auditor.yaml": Expected(
         "git4d-schema-auditor",
-        (*CODEX, *READ, *WRITE, *ACTS),
+        (*CODEX, *WRITE, *ACTS),
         12_000,
         ["./artifacts", "./logs"],
         artifacts=("artifacts/git4d-schema-audit.md",),
@@ -145,7 +145,7 @@ EXPECTED: dict[str, Expected] = {
     ),
     "performance-analyst.yaml": Expected(
         "performance-analyst",
-        (*CODEX, *READ, *WRITE, "web_fetch", "shell", *ACTS),
+        (*CODEX, *WRITE, "web_fetch", "shell", *ACTS),
         32_000,
         ["./artifacts", "./performance-reports"],
         [*DOCS, "https://profiler.firefox.com/*"],
@@ -178,7 +178,7 @@ EXPECTED: dict[str, Expected] = {
     ),
     "refactorer.yaml": Expected(
         "refactorer",
-        (*CODEX, *WRITE, *READ, "web_fetch", "shell", *ACTS),
+        (*CODEX, *WRITE, "web_fetch", "shell", *ACTS),
         50_000,
         ["./src", "./lib", "./app", "./components", "./artifacts", "./refactoring-reports"],
         ["https://refactoring.guru/*", "https://martinfowler.com/*", *DOCS],
@@ -189,7 +189,7 @@ EXPECTED: dict[str, Expected] = {
     ),
     "researcher.yaml": Expected(
         "researcher",
-        ("web_search", "read_file", "grep", *READ, *WRITE, "web_fetch", *ACTS),
+        ("web_search", "read_file", "grep", *WRITE, "web_fetch", *ACTS),
         60_000,
         ["./artifacts", "./research-reports"],
         ["https://*"],
@@ -206,7 +206,7 @@ EXPECTED: dict[str, Expected] = {
     ),
     "sec-audit.yaml": Expected(
         "sec-audit",
-        (*FINDING, "web_search", *READ, *WRITE, "web_fetch", "shell", *ACTS),
+        (*FINDING, "web_search", *WRITE, "web_fetch", "shell", *ACTS),
         50_000,
         ["./artifacts", "./security-reports"],
         [
@@ -239,7 +239,7 @@ EXPECTED: dict[str, Expected] = {
     ),
     "test-gen.yaml": Expected(
         "test-gen",
-        (*FINDING, *READ, *WRITE, "web_fetch", "shell", *ACTS),
+        (*FINDING, *WRITE, "web_fetch", "shell", *ACTS),
         30_000,
         ["./tests", "./__tests__", "./test", "./artifacts"],
         [
@@ -320,7 +320,7 @@ EXPECTED: dict[str, Expected] = {
     ),
     "v3-code-reviewer.yaml": Expected(
         "code-reviewer",
-        (*CODEX, *READ, *WRITE, "web_fetch", "shell", *ACTS),
+        (*CODEX, *WRITE, "web_fetch", "shell", *ACTS),
         40_000,
         REVIEW.writes,
         REVIEW.hosts,

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from codexd.agents.sheet import Sheet
-from codexd.agents.toolnames import BUILT_IN, WRITING
+from codexd.agents.toolnames import BUILT_IN, READING, WRITING
 from codexd.errors import Denied, Severity, Source
 from codexd.policy import Approval, Grant, Layer
 from codexd.policy.commands import parse as parse_command
@@ -91,7 +91,8 @@ def add_needed(asks: Asks) -> None:
 
     For dialects that grant paths, hosts and commands apart from tools.
     """
-    if asks.read or asks.filesystem is not None:
+    reads = asks.read or asks.filesystem is not None
+    if reads and not set(READING) & set(asks.tools):  # an author who lists some wants no others
         asks.tools += ("read_file", "list_dir", "glob", "grep")
     if asks.write:
         asks.tools += WRITING
