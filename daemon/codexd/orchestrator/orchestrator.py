@@ -26,6 +26,7 @@ from codexd.orchestrator.verbs import (
     Delegate,
     DelegateParallel,
     Notice,
+    micro_usd,
 )
 from codexd.policy import Policy
 from codexd.runs import start
@@ -139,7 +140,7 @@ class Orchestrator:
             orders,
             self._host,
             total_budget=request.total_budget,
-            budget_micro_usd=_micro(request.budget_usd),
+            budget_micro_usd=micro_usd(request.budget_usd),
             deadline_seconds=request.deadline_seconds,
             consent=allowed,
         )
@@ -148,24 +149,18 @@ class Orchestrator:
     async def create_agent(
         self, request: CreateAgent, show: Callable[[CreatedAgent], None]
     ) -> RunView:
-        """The ended run of the agent made; `show` gets the agent before it is saved or run.
+        """The ended run of the agent made, or that of its making where no agent came of it.
 
-        Raises `NeedsModel` where rules have no agent for the description.
+        `show` gets the agent before it is saved or run. Raises `NeedsModel` where rules have no
+        agent for the description, `ModelFault` where the model's answer holds none.
         """
         made = await creation.create(request, self._host, self._ask, self._drive)
+        if isinstance(made, RunView):
+            return made
         show(made.shown)
         if request.save:
-            await anyio.to_thread.run_sync(creation.save, made, self.config.workspace.root)
-        spec = ChildSpec(
-            agent=made.definition.name,
-            goal=request.goal or request.prompt,
-            budget=made.rest,
-            deadline_seconds=request.deadline_seconds,
-        )
-        order = start.Order(
-            definition=made.definition, spec=spec, budget_micro_usd=_micro(request.budget_usd)
-        )
-        return await self._drive(start.root_of(order, self._host))
+            await anyio.to_thread.run_sync(creation.save, made, self._host)
+        return await self._drive(start.root_of(made.first, self._host, consent=made.consent))
 
     def _order(self, request: Delegate) -> start.Order:
         definition = self.registry.find(request.agent)
@@ -178,7 +173,7 @@ class Orchestrator:
                 budget=request.budget,
                 deadline_seconds=request.deadline_seconds,
             ),
-            budget_micro_usd=_micro(request.budget_usd),
+            budget_micro_usd=micro_usd(request.budget_usd),
         )
 
     def _scope(self, paths: Sequence[str]) -> tuple[str, ...]:
@@ -380,15 +375,6 @@ class Orchestrator:
             "runs": n_runs,
             "faults": [asdict(fault) for fault in faults],
         }
-
-
-def _micro(usd: float | None) -> int | None:
-    """Dollars as whole micro-dollars, rounded down: a limit is never rounded up."""
-    if usd is None:
-        return None
-    if usd < 0 or usd != usd:
-        raise BadRequest(f"a budget of {usd} dollars is below zero")
-    return int(usd * 1_000_000)
 
 
 def _since(text: str | None) -> str | None:
