@@ -15,7 +15,7 @@ import anyio.to_thread
 
 from codexd.agents.registry import AgentEntry, Registry
 from codexd.config import Config, load
-from codexd.errors import BadRequest, Diagnostic, UnknownRun
+from codexd.errors import BadRequest, Diagnostic, UnknownRun, leaves
 from codexd.models.interface import ModelEntry
 from codexd.orchestrator import consent, creation, doctor, opening
 from codexd.orchestrator.verbs import (
@@ -76,6 +76,7 @@ class Orchestrator:
         self._env = env
         self._ask = ask
         self._roots: list[Seat] = []
+        self._root_ended = anyio.Event()
         self._listeners: list[Callable[[Notice], None]] = []
         host.publish = self._publish
 
@@ -190,14 +191,22 @@ class Orchestrator:
         return tuple(scope)
 
     async def _drive(self, seat: Seat) -> RunView:
-        """Drive a root run to its end."""
+        """Drive a root run to its end; a caller that is cancelled has it end in order first."""
         self._roots.append(seat)
         try:
-            await drive(seat, self._host)
+            async with anyio.create_task_group() as group:
+                group.start_soon(_cancel_with_caller, seat)
+                with anyio.CancelScope(shield=True):
+                    await drive(seat, self._host)
+                    view = live_view(seat, await self._short(seat.run.id))
+                    await self._forget(seat)
+                group.cancel_scope.cancel()
+        except BaseExceptionGroup as faults:
+            # Tasks are how a run is driven, and nothing that a caller should have to know.
+            raise next(leaves(faults)) from faults
         finally:
             self._roots.remove(seat)
-        view = live_view(seat, await self._short(seat.run.id))
-        await self._forget(seat)
+            self._root_ended.set()
         return view
 
     async def _forget(self, seat: Seat) -> None:
@@ -216,13 +225,19 @@ class Orchestrator:
         if run_id is None:
             seats = list(self._roots)
         else:
-            seats = [seat for seat in self._host.seats.values() if seat.run.id.startswith(run_id)]
-            if not seats:
-                raise UnknownRun(f"no run that begins with `{run_id}` is driven here")
+            driven = self._host.seats.items()
+            seats = [seat for id, seat in driven if run_id and id.startswith(run_id)]
+            if len(seats) != 1:
+                which = f"{len(seats)} runs that begin" if seats else "no run that begins"
+                raise UnknownRun(f"{which} with `{run_id}` here")
         for seat in seats:
             seat.inbox.put(Cancel(Status.CANCELLED, "cancelled by the user"))
 
     async def _leave(self) -> None:
+        await self.cancel()
+        while self._roots:
+            self._root_ended = anyio.Event()
+            await self._root_ended.wait()
         for run_id in self._host.erase_at_end:
             await self._host.journal.erase(run_id)
 
@@ -375,6 +390,13 @@ class Orchestrator:
             "runs": n_runs,
             "faults": [asdict(fault) for fault in faults],
         }
+
+
+async def _cancel_with_caller(seat: Seat) -> None:
+    try:
+        await anyio.sleep_forever()
+    finally:
+        seat.inbox.put(Cancel(Status.CANCELLED, "whoever asked for it has gone"))
 
 
 def _since(text: str | None) -> str | None:
