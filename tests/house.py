@@ -13,6 +13,7 @@ from tests.model_server import Call, ModelServer, Script, Scripted, turns
 
 from codexd.orchestrator import Ask, Delegate, DelegateParallel, Orchestrator
 from codexd.runs.events import Body, Event
+from codexd.runs.journal import Journal
 from codexd.runs.view import RunView
 
 AGENT = """\
@@ -93,9 +94,14 @@ class House:
         """Several runs at once, to their end."""
         return await self.codexd.delegate_parallel(DelegateParallel(runs=runs, **wanted))
 
+    @property
+    def journal(self) -> Journal:
+        """The journal of the workspace."""
+        return self.codexd._host.journal  # pyright: ignore[reportPrivateUsage]
+
     def events(self, run: RunView) -> list[Event]:
         """What the journal has of a run."""
-        return self.codexd._host.journal.all_events(run.id)  # pyright: ignore[reportPrivateUsage]
+        return self.journal.all_events(run.id)
 
     def bodies(self, run: RunView, kind: type[Body]) -> list[Any]:
         """The bodies of one kind of event."""

@@ -11,15 +11,16 @@ if TYPE_CHECKING:
     from codexd.orchestrator import Delegate as Delegate
     from codexd.orchestrator import DelegateParallel as DelegateParallel
     from codexd.orchestrator import Orchestrator as Orchestrator
+else:
+
+    def __getattr__(name: str) -> object:
+        if name in __all__:
+            from importlib import import_module
+
+            return getattr(import_module("codexd.orchestrator"), name)
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
 
 __all__ = ["CreateAgent", "Delegate", "DelegateParallel", "Orchestrator", "__version__"]
 
 __version__ = "0.1.0"
-
-
-def __getattr__(name: str) -> object:
-    if name in __all__:
-        from importlib import import_module
-
-        return getattr(import_module("codexd.orchestrator"), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

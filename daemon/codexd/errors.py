@@ -25,9 +25,11 @@ CodexdError
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
+from typing import cast
 
 
 class CodexdError(Exception):
@@ -36,6 +38,15 @@ class CodexdError(Exception):
     def __init__(self, message: str, *, help: str = "") -> None:
         super().__init__(message)
         self.help = help
+
+
+def leaves(fault: BaseException) -> Iterator[BaseException]:
+    """`fault`, or what a group of faults is made of."""
+    if isinstance(fault, BaseExceptionGroup):
+        for part in cast("BaseExceptionGroup[BaseException]", fault).exceptions:
+            yield from leaves(part)
+    else:
+        yield fault
 
 
 class Rejected(CodexdError):
@@ -51,7 +62,7 @@ class UnknownAgent(Rejected):
             f"no agent named `{name}`",
             help=f"`{nearest}` is the nearest; {shown}" if nearest else shown,
         )
-        self.name, self.nearest = name, nearest
+        self.name, self.nearest, self.n_agents = name, nearest, n_agents
 
 
 class UnknownRun(Rejected):

@@ -49,7 +49,7 @@ def test_an_unknown_agent_is_told_with_the_nearest() -> None:
     ]
     assert lines_of(UNKNOWN, Text("ja")) == [
         "エラー: `code-reviwer` というエージェントはありません",
-        "ヒント: 最も近いのは `code-reviewer` です。一覧は `codexd agents list`",
+        "ヒント: 最も近いのは `code-reviewer` です。全 8 件の一覧は `codexd agents list`",
     ]
 
 

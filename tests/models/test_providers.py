@@ -114,7 +114,7 @@ async def test_keys_and_local_servers_are_noticed_and_nothing_is_sent() -> None:
         env = {"OPENAI_API_KEY": "k", "ANTHROPIC_API_KEY": ""}
         hints = await key_hints(env, known=known)
         assert [(hint.provider.id, hint.found) for hint in hints] == [
-            ("openai", "OPENAI_API_KEY"),
+            ("openai", "OPENAI_API_KEY is set"),
             ("ollama", f"127.0.0.1:{server.port} answers"),
         ]
         assert "k" not in str(server.other_requests[0].headers.values())

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import cast
-
 from codexd.cli.text import Text, sentence
 from codexd.errors import (
     BadConfig,
@@ -15,6 +12,7 @@ from codexd.errors import (
     Denied,
     UnknownAgent,
     UnknownRun,
+    leaves,
 )
 
 COMPLETED, FAILED, USAGE, BUDGET, DEADLINE, DENIED, CANCELLED = 0, 1, 2, 3, 4, 5, 130
@@ -55,15 +53,6 @@ def foreseen(fault: BaseException) -> CodexdError | None:
     return next((leaf for leaf in leaves(fault) if isinstance(leaf, CodexdError)), None)
 
 
-def leaves(fault: BaseException) -> Iterator[BaseException]:
-    """`fault`, or what a group of faults is made of."""
-    if isinstance(fault, BaseExceptionGroup):
-        for part in cast("BaseExceptionGroup[BaseException]", fault).exceptions:
-            yield from leaves(part)
-    else:
-        yield fault
-
-
 def message_of(fault: CodexdError, text: Text) -> tuple[str, str]:
     """(what went wrong, what to do). Sentences of lower layers stay as they were written."""
     match fault:
@@ -72,11 +61,11 @@ def message_of(fault: CodexdError, text: Text) -> tuple[str, str]:
                 sentence(f"misuse.{fault.key}", text.lang, fault.data),
                 _help(fault.key, text.lang, fault.data),
             )
-        case UnknownAgent() if text.lang != "en":
-            near = fault.nearest
+        case UnknownAgent():
+            key = "unknown-agent.near" if fault.nearest else "unknown-agent.help"
             return (
                 text("unknown-agent", name=fault.name),
-                text("unknown-agent.near", nearest=near) if near else text("unknown-agent.help"),
+                text(key, nearest=fault.nearest, n=fault.n_agents),
             )
         case _:
             return str(fault), fault.help

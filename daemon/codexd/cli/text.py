@@ -24,12 +24,12 @@ SENTENCES: Mapping[str, tuple[str, str]] = {
     ),
     "unknown-agent": ("no agent named `{name}`", "`{name}` というエージェントはありません"),
     "unknown-agent.near": (
-        "`{nearest}` is the nearest; `codexd agents list` shows all",
-        "最も近いのは `{nearest}` です。一覧は `codexd agents list`",
+        "`{nearest}` is the nearest; `codexd agents list` shows all {n}",
+        "最も近いのは `{nearest}` です。全 {n} 件の一覧は `codexd agents list`",
     ),
     "unknown-agent.help": (
-        "`codexd agents list` shows all",
-        "一覧は `codexd agents list`",
+        "`codexd agents list` shows all {n}",
+        "全 {n} 件の一覧は `codexd agents list`",
     ),
     # Command lines that cannot be used.
     "misuse.no-verb": ("no verb given", "コマンドがありません"),

@@ -30,15 +30,26 @@ class Provider:
 
 @dataclass(frozen=True, slots=True)
 class ModelChoice:
-    """The model in force: `offline`, or a provider's."""
+    """The model in force: `offline`, a replay, or a provider's."""
 
     provider: Provider | None
-    """`None`: offline."""
+    """`None`: nobody is asked; `id` is then `offline` or `replay/PATH`."""
     id: str
-    """The provider's model id; `offline`."""
+    """The provider's model id; `offline`; `replay/PATH`."""
     source: Source
 
     @property
     def name(self) -> str:
-        """`PROVIDER/MODEL`, or `offline`."""
-        return f"{self.provider.id}/{self.id}" if self.provider else "offline"
+        """`PROVIDER/MODEL`, `offline`, or `replay/PATH`."""
+        return f"{self.provider.id}/{self.id}" if self.provider else self.id
+
+    @property
+    def is_offline(self) -> bool:
+        """Whether rules answer."""
+        return self.provider is None and self.id == "offline"
+
+    @property
+    def replays(self) -> str | None:
+        """The path of the recording that is played back; `None` where none is."""
+        head, _, path = self.id.partition("/")
+        return path if self.provider is None and head == "replay" else None

@@ -28,7 +28,7 @@ class KeyHint:
 
     provider: Provider
     found: str
-    """What speaks for it: `OPENAI_API_KEY`, or `localhost:11434 answers`."""
+    """What speaks for it: `OPENAI_API_KEY is set`, or `localhost:11434 answers`."""
 
 
 def open_client() -> Client:
@@ -83,7 +83,7 @@ async def key_hints(
     for provider in known.values():
         key = provider.env_key
         if key and env.get(key, "").strip():
-            hints.append(KeyHint(provider, key))
+            hints.append(KeyHint(provider, f"{key} is set"))
         elif key is None and (place := await _answering(provider)):
             hints.append(KeyHint(provider, f"{place} answers"))
     return tuple(hints)

@@ -10,37 +10,48 @@ from codexd.errors import Denied
 from codexd.orchestrator.verbs import Ask, Consent
 from codexd.runs.events import Approved, Asked, Body
 from codexd.runs.host import Host
+from codexd.runs.start import HOSTED
 
 
 async def obtain(
     host: Host, definitions: Sequence[AgentDefinition], ask: Ask | None
 ) -> tuple[Body, ...]:
-    """The events that say by whom the model in force was allowed; none where nothing leaves.
+    """The events that say by whom each host that will read files was allowed to; none where
+    nothing leaves this machine.
 
-    A hosted model is asked about once a workspace: it may read files for good, or for this run.
-    Without anyone to ask, the flag or the configuration that named the model is the permission.
+    A host is asked about once a workspace: it may read files for good, or for this run. Without
+    anyone to ask, the flag or the configuration that named the model is the permission.
     Raises `Denied`.
     """
-    opened = host.open_model(definitions[0] if definitions else None)
-    reader = opened.model.host
-    if not reader:
-        return ()
-    digest = hashlib.sha256(f"hosted model\0{reader}".encode()).hexdigest()
+    readers: dict[str, dict[str, None]] = {}
+    light = host.light_model()
+    for definition in definitions:
+        # A definition may choose another model of the provider, which may stand elsewhere.
+        for opened in (host.open_model(definition), light):
+            if opened is not None and opened.model.host:
+                readers.setdefault(opened.model.host, {})[definition.name] = None
+    said: list[Body] = []
+    for reader, agents in readers.items():
+        said += await _allow(reader, tuple(agents), host, ask)
+    return tuple(said)
+
+
+async def _allow(reader: str, agents: tuple[str, ...], host: Host, ask: Ask | None) -> list[Body]:
+    digest = hashlib.sha256(f"{HOSTED}\0{reader}".encode()).hexdigest()
     if scope := host.journal.approved(digest):
-        return (Approved(what="hosted model", subject=reader, by="user", scope=scope),)
-    source = str(host.config.model.source)
+        return [Approved(what=HOSTED, subject=reader, by="user", scope=scope)]
     if ask is None:
-        return (Approved(what="hosted model", subject=reader, by=source, scope="configured"),)
-    names = tuple(dict.fromkeys(definition.name for definition in definitions))
-    answer = await ask(Consent(host=reader, reads="./** without .env, .git, keys", agents=names))
+        source = str(host.config.model.source)
+        return [Approved(what=HOSTED, subject=reader, by=source, scope="configured")]
+    answer = await ask(Consent(host=reader, reads="./** without .env, .git, keys", agents=agents))
     if answer not in ("once", "always"):
         raise Denied(
             f"{reader} may not read files of this workspace, so nothing was begun",
             help="`-m offline` runs by rules; nothing leaves this machine",
         )
     if answer == "always":
-        await host.journal.approve(digest, f"hosted model {reader}", "always", "user")
-    return (
-        Asked(what="hosted model", subject=reader),
-        Approved(what="hosted model", subject=reader, by="user", scope=answer),
-    )
+        await host.journal.approve(digest, f"{HOSTED} {reader}", "always", "user")
+    return [
+        Asked(what=HOSTED, subject=reader),
+        Approved(what=HOSTED, subject=reader, by="user", scope=answer),
+    ]

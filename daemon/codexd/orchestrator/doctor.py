@@ -41,7 +41,8 @@ def _model(config: Config, env: Mapping[str, str]) -> Check:
     choice = config.model
     source = str(choice.source)
     if choice.provider is None:
-        text = "offline: rules, no language model; nothing leaves this machine"
+        what = f"{choice.name}: recorded answers" if choice.replays else "offline: rules"
+        text = f"{what}, no language model; nothing leaves this machine"
         return Check("model", ok=True, text=text, source=source)
     provider = choice.provider
     text = f"{choice.name} at {provider.base_url} ({provider.wire_api})"

@@ -15,7 +15,7 @@ import anyio.to_thread
 
 from codexd.agents.registry import AgentEntry, Registry
 from codexd.config import Config, load
-from codexd.errors import BadRequest, Diagnostic, UnknownRun
+from codexd.errors import BadRequest, Diagnostic, UnknownRun, leaves
 from codexd.models.interface import ModelEntry
 from codexd.orchestrator import consent, creation, doctor, opening
 from codexd.orchestrator.verbs import (
@@ -26,6 +26,7 @@ from codexd.orchestrator.verbs import (
     Delegate,
     DelegateParallel,
     Notice,
+    micro_usd,
 )
 from codexd.policy import Policy
 from codexd.runs import start
@@ -75,6 +76,7 @@ class Orchestrator:
         self._env = env
         self._ask = ask
         self._roots: list[Seat] = []
+        self._root_ended = anyio.Event()
         self._listeners: list[Callable[[Notice], None]] = []
         host.publish = self._publish
 
@@ -139,7 +141,7 @@ class Orchestrator:
             orders,
             self._host,
             total_budget=request.total_budget,
-            budget_micro_usd=_micro(request.budget_usd),
+            budget_micro_usd=micro_usd(request.budget_usd),
             deadline_seconds=request.deadline_seconds,
             consent=allowed,
         )
@@ -148,24 +150,18 @@ class Orchestrator:
     async def create_agent(
         self, request: CreateAgent, show: Callable[[CreatedAgent], None]
     ) -> RunView:
-        """The ended run of the agent made; `show` gets the agent before it is saved or run.
+        """The ended run of the agent made, or that of its making where no agent came of it.
 
-        Raises `NeedsModel` where rules have no agent for the description.
+        `show` gets the agent before it is saved or run. Raises `NeedsModel` where rules have no
+        agent for the description, `ModelFault` where the model's answer holds none.
         """
         made = await creation.create(request, self._host, self._ask, self._drive)
+        if isinstance(made, RunView):
+            return made
         show(made.shown)
         if request.save:
-            await anyio.to_thread.run_sync(creation.save, made, self.config.workspace.root)
-        spec = ChildSpec(
-            agent=made.definition.name,
-            goal=request.goal or request.prompt,
-            budget=made.rest,
-            deadline_seconds=request.deadline_seconds,
-        )
-        order = start.Order(
-            definition=made.definition, spec=spec, budget_micro_usd=_micro(request.budget_usd)
-        )
-        return await self._drive(start.root_of(order, self._host))
+            await anyio.to_thread.run_sync(creation.save, made, self._host)
+        return await self._drive(start.root_of(made.first, self._host, consent=made.consent))
 
     def _order(self, request: Delegate) -> start.Order:
         definition = self.registry.find(request.agent)
@@ -178,7 +174,7 @@ class Orchestrator:
                 budget=request.budget,
                 deadline_seconds=request.deadline_seconds,
             ),
-            budget_micro_usd=_micro(request.budget_usd),
+            budget_micro_usd=micro_usd(request.budget_usd),
         )
 
     def _scope(self, paths: Sequence[str]) -> tuple[str, ...]:
@@ -195,14 +191,22 @@ class Orchestrator:
         return tuple(scope)
 
     async def _drive(self, seat: Seat) -> RunView:
-        """Drive a root run to its end."""
+        """Drive a root run to its end; a caller that is cancelled has it end in order first."""
         self._roots.append(seat)
         try:
-            await drive(seat, self._host)
+            async with anyio.create_task_group() as group:
+                group.start_soon(_cancel_with_caller, seat)
+                with anyio.CancelScope(shield=True):
+                    await drive(seat, self._host)
+                    view = live_view(seat, await self._short(seat.run.id))
+                    await self._forget(seat)
+                group.cancel_scope.cancel()
+        except BaseExceptionGroup as faults:
+            # Tasks are how a run is driven, and nothing that a caller should have to know.
+            raise next(leaves(faults)) from faults
         finally:
             self._roots.remove(seat)
-        view = live_view(seat, await self._short(seat.run.id))
-        await self._forget(seat)
+            self._root_ended.set()
         return view
 
     async def _forget(self, seat: Seat) -> None:
@@ -221,13 +225,19 @@ class Orchestrator:
         if run_id is None:
             seats = list(self._roots)
         else:
-            seats = [seat for seat in self._host.seats.values() if seat.run.id.startswith(run_id)]
-            if not seats:
-                raise UnknownRun(f"no run that begins with `{run_id}` is driven here")
+            driven = self._host.seats.items()
+            seats = [seat for id, seat in driven if run_id and id.startswith(run_id)]
+            if len(seats) != 1:
+                which = f"{len(seats)} runs that begin" if seats else "no run that begins"
+                raise UnknownRun(f"{which} with `{run_id}` here")
         for seat in seats:
             seat.inbox.put(Cancel(Status.CANCELLED, "cancelled by the user"))
 
     async def _leave(self) -> None:
+        await self.cancel()
+        while self._roots:
+            self._root_ended = anyio.Event()
+            await self._root_ended.wait()
         for run_id in self._host.erase_at_end:
             await self._host.journal.erase(run_id)
 
@@ -382,13 +392,11 @@ class Orchestrator:
         }
 
 
-def _micro(usd: float | None) -> int | None:
-    """Dollars as whole micro-dollars, rounded down: a limit is never rounded up."""
-    if usd is None:
-        return None
-    if usd < 0 or usd != usd:
-        raise BadRequest(f"a budget of {usd} dollars is below zero")
-    return int(usd * 1_000_000)
+async def _cancel_with_caller(seat: Seat) -> None:
+    try:
+        await anyio.sleep_forever()
+    finally:
+        seat.inbox.put(Cancel(Status.CANCELLED, "whoever asked for it has gone"))
 
 
 def _since(text: str | None) -> str | None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
+from codexd.errors import BadRequest
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Delegate:
@@ -84,3 +86,12 @@ class Check:
 
 Ask = Callable[[Consent], Awaitable[str]]
 """Answers `once`, `always` or `no`."""
+
+
+def micro_usd(usd: float | None) -> int | None:
+    """Dollars as whole micro-dollars, rounded down: a limit is never rounded up."""
+    if usd is None:
+        return None
+    if not 0 <= usd < 1e12:
+        raise BadRequest(f"a budget of {usd} dollars is none")
+    return int(usd * 1_000_000)

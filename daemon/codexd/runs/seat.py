@@ -127,6 +127,8 @@ class Seat:
     tools: Mapping[str, Tool] = field(default_factory=dict[str, Tool])
     context: ToolContext | None = None
     parent: Seat | None = None
+    readers: frozenset[str] = frozenset()
+    """The hosts that were allowed to read the workspace's files, for this run and those below."""
     inbox: Inbox = field(default_factory=Inbox)
     watch: Stopwatch = field(default_factory=Stopwatch)
     opening: tuple[Body, ...] = ()

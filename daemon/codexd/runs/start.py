@@ -22,6 +22,9 @@ from codexd.runs.seat import Opened, Seat
 from codexd.tools import Tool
 from codexd.tools.table import offered, schema_of
 
+HOSTED = "hosted model"
+"""What is asked for and approved where a run's model stands on another machine."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Order:
@@ -68,6 +71,7 @@ def group_of(
         run=begin(run_id, started),
         account=account,
         money=money,
+        readers=_readers(consent),
         opening=(started, *consent, Driven(host=host.journal.host)),
     )
     children: list[Seat] = []
@@ -140,6 +144,12 @@ def _seat(
 ) -> Seat:
     definition, spec = order.definition, order.spec
     opened = host.open_model(definition)
+    readers = parent.readers if parent else _readers(extra)
+    if opened.model.host and opened.model.host not in readers:
+        raise Denied(
+            f"{opened.model.host} was not allowed to read files here",
+            help=f"run {definition.name} by itself: then it is asked for",
+        )
     if money is not None and opened.price is None:
         raise BadRequest(
             f"no price is known for {opened.model.name}, so a limit in money cannot be kept",
@@ -188,6 +198,7 @@ def _seat(
         tools={tool.name: tool for tool in tools},
         context=replace(host.context, policy=policy, scope=spec.scope),
         parent=parent,
+        readers=readers,
         opening=(started, *extra, Driven(host=host.journal.host)),
     )
 
@@ -266,6 +277,7 @@ def _new_id() -> str:
     return secrets.token_hex(6)
 
 
-def approved(host_name: str, by: str, scope: str) -> Approved:
-    """The event that says who allowed a hosted model to read the workspace's files."""
-    return Approved(what="hosted model", subject=host_name, by=by, scope=scope)
+def _readers(consent: Sequence[Body]) -> frozenset[str]:
+    return frozenset(
+        body.subject for body in consent if isinstance(body, Approved) and body.what == HOSTED
+    )
