@@ -196,20 +196,24 @@ class Orchestrator:
         """Drive a root run to its end; a caller that is cancelled has it end in order first."""
         self._roots.append(seat)
         try:
+            await self._drive_shielded(seat)
+            view = live_view(seat, await self._short(seat.run.id))
+            await self._forget(seat)
+            return view
+        finally:
+            self._roots.remove(seat)
+            self._root_ended.set()
+
+    async def _drive_shielded(self, seat: Seat) -> None:
+        try:
             async with anyio.create_task_group() as group:
                 group.start_soon(_cancel_with_caller, seat)
                 with anyio.CancelScope(shield=True):
                     await drive(seat, self._host)
-                    view = live_view(seat, await self._short(seat.run.id))
-                    await self._forget(seat)
                 group.cancel_scope.cancel()
         except BaseExceptionGroup as faults:
             # Tasks are how a run is driven, and nothing that a caller should have to know.
             raise next(leaves(faults)) from faults
-        finally:
-            self._roots.remove(seat)
-            self._root_ended.set()
-        return view
 
     async def _forget(self, seat: Seat) -> None:
         """Let the tree of an ended root run go, with what its retention does not keep."""
