@@ -25,9 +25,11 @@ CodexdError
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
+from typing import cast
 
 
 class CodexdError(Exception):
@@ -139,6 +141,15 @@ class CutStream(ModelFault):
 
 class Unavailable(CodexdError):
     """The store or the disk did not answer; asking again may help."""
+
+
+def leaves(fault: BaseException) -> Iterator[BaseException]:
+    """`fault`, or what a group of faults is made of."""
+    if isinstance(fault, BaseExceptionGroup):
+        for part in cast("BaseExceptionGroup[BaseException]", fault).exceptions:
+            yield from leaves(part)
+    else:
+        yield fault
 
 
 class Severity(StrEnum):

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import cast
-
 from codexd.cli.text import Text, sentence
 from codexd.errors import (
     BadConfig,
@@ -15,6 +12,7 @@ from codexd.errors import (
     Denied,
     UnknownAgent,
     UnknownRun,
+    leaves,
 )
 
 COMPLETED, FAILED, USAGE, BUDGET, DEADLINE, DENIED, CANCELLED = 0, 1, 2, 3, 4, 5, 130
@@ -53,15 +51,6 @@ def status_of(fault: BaseException) -> int:
 def foreseen(fault: BaseException) -> CodexdError | None:
     """The fault that people are told about, also out of a task group's; `None`: a crash."""
     return next((leaf for leaf in leaves(fault) if isinstance(leaf, CodexdError)), None)
-
-
-def leaves(fault: BaseException) -> Iterator[BaseException]:
-    """`fault`, or what a group of faults is made of."""
-    if isinstance(fault, BaseExceptionGroup):
-        for part in cast("BaseExceptionGroup[BaseException]", fault).exceptions:
-            yield from leaves(part)
-    else:
-        yield fault
 
 
 def message_of(fault: CodexdError, text: Text) -> tuple[str, str]:
