@@ -6,6 +6,23 @@ import sys
 def main(argv: list[str] | None = None) -> int:
     """The exit status of `codexd ARGV…`; `argv` is the process's own where it is `None`."""
     arguments = sys.argv[1:] if argv is None else argv
+    # With a stream closed (`>&-`), Python has none, and the next file that is opened would be it.
+    if None in (sys.stdin, sys.stdout, sys.stderr):
+        from codexd.cli.streams import fill_in
+
+        fill_in()
+    try:
+        status = _run(arguments)
+        # Here and not at the interpreter's end, where nothing could be told of a fault.
+        sys.stdout.flush()
+    except OSError as fault:
+        from codexd.cli.streams import lost
+
+        return lost(fault, arguments)
+    return status
+
+
+def _run(arguments: list[str]) -> int:
     # Editors and scripts ask for the version often: nothing else is imported for it.
     if arguments in (["--version"], ["-V"]):
         from codexd import __version__

@@ -54,12 +54,7 @@ def models_page(offers: Offers, page: Page) -> list[str]:
 
 def doctor(door: Door) -> int:
     """`codexd doctor`: 1 where something is wrong."""
-
-    async def ask() -> tuple[Check, ...]:
-        async with door.open() as codexd:
-            return await codexd.doctor()
-
-    checks = anyio.run(ask)
+    checks = anyio.run(door.examine)
     if door.json:
         door.give(checks)
     else:

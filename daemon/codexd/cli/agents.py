@@ -6,8 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import anyio
-
 from codexd.agents.definition import AgentDefinition
 from codexd.agents.registry import AgentEntry, Registry, load
 from codexd.agents.validate import check_paths
@@ -16,6 +14,7 @@ from codexd.cli.door import Door
 from codexd.cli.page import Page
 from codexd.cli.units import length, number
 from codexd.config import Config
+from codexd.config import load as load_config
 from codexd.config.workspace import find_workspace, home_of
 from codexd.errors import Diagnostic, Severity, Source
 from codexd.policy import Grant, Layer, Policy
@@ -28,11 +27,11 @@ def list_(door: Door) -> int:
         door.show(_names(door))
         return 0
 
-    async def ask() -> tuple[tuple[AgentEntry, ...], Config]:
-        async with door.open() as codexd:
-            return codexd.agents(), codexd.config
-
-    entries, config = anyio.run(ask)
+    config, registry = _config(door), _registry(door)
+    entries = registry.entries
+    # A folder that cannot be read has no row.
+    remarks = diagnostics_lines(registry.diagnostics, config.workspace.root)
+    door.err.write("".join(f"{clean(line)}\n" for line in remarks))
     if door.json:
         door.give([listed(entry, config) for entry in entries])
     else:
@@ -47,9 +46,13 @@ def _names(door: Door) -> list[str]:
 
 
 def _registry(door: Door) -> Registry:
-    """The agents alone, where nothing of a run is needed: no journal is opened for them."""
+    """The agents alone: nothing of a run is needed, and a journal that is broken not opened."""
     home = home_of(door.env)
     return load(find_workspace(door.folder, home=home).root, home=home)
+
+
+def _config(door: Door) -> Config:
+    return load_config(door.folder, env=door.env)
 
 
 def listed(entry: AgentEntry, config: Config) -> dict[str, object]:
@@ -122,15 +125,12 @@ def _row(entry: AgentEntry, config: Config, page: Page) -> list[str]:
 
 def show(door: Door) -> int:
     """`codexd agents show NAME`."""
-    name = door.asked.one("NAME") or ""
+    from codexd.orchestrator.opening import ceilings_of
 
-    async def ask() -> Shown:
-        async with door.open() as codexd:
-            definition = codexd.registry.find(name)
-            entry = next(each for each in codexd.agents() if each.definition == definition)
-            return Shown(definition, entry.diagnostics, codexd.ceilings(), codexd.config)
-
-    shown = anyio.run(ask)
+    config, registry = _config(door), _registry(door)
+    definition = registry.find(door.asked.one("NAME") or "")
+    entry = next(each for each in registry.entries if each.definition == definition)
+    shown = Shown(definition, entry.diagnostics, ceilings_of(config), config)
     if door.json:
         in_force = describe((*shown.ceilings, shown.definition.policy))
         door.give({"agent": shown.definition, "in_force": in_force, "problems": shown.problems})

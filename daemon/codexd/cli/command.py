@@ -15,21 +15,16 @@ if TYPE_CHECKING:
 
 
 def run(argv: list[str]) -> int:
-    """Do what `argv` asks for and give the exit status. Writes to the process's streams."""
+    """Do what `argv` asks for and give the exit status.
+
+    Raises `OSError` where the process's streams cannot be written to.
+    """
     for stream in (sys.stdout, sys.stderr):
         # A terminal that cannot show a sign gets `?` for it, never a traceback.
         stream.reconfigure(errors="replace")  # pyright: ignore[reportUnknownMemberType, reportAttributeAccessIssue]
     text = Text(language(argv, os.environ))
-    try:
-        status = _help(argv, text)
-        if status is None:
-            status = _act(argv, text)
-        sys.stdout.flush()
-    except BrokenPipeError:
-        # Whoever read stdout has enough (`| head`); the interpreter must not complain at its end.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 141
-    return status
+    status = _help(argv, text)
+    return _act(argv, text) if status is None else status
 
 
 def _help(argv: list[str], text: Text) -> int | None:
@@ -77,15 +72,8 @@ def handler(spelling: str) -> Callable[[Door], int]:
 
 def _ended_by(fault: BaseException, argv: list[str], text: Text) -> int:
     """Tell of `fault` on stderr (and as JSON on stdout where that was asked for)."""
-    from codexd.cli.faults import (
-        CANCELLED,
-        FAILED,
-        foreseen,
-        leaves,
-        lines_of,
-        message_of,
-        status_of,
-    )
+    from codexd.cli.faults import CANCELLED, FAILED, foreseen, lines_of, message_of, status_of
+    from codexd.errors import leaves
 
     parts = list(leaves(fault))
     if any(isinstance(part, BrokenPipeError) for part in parts):
@@ -109,8 +97,9 @@ def _ended_by(fault: BaseException, argv: list[str], text: Text) -> int:
 
 def _crashed(fault: BaseException, text: Text) -> int:
     if isinstance(fault, OSError):
-        what = f"{fault.filename}: {fault.strerror}" if fault.filename else str(fault)
-        _say([f"{text('error')} {what}"])
+        if fault.filename is None:
+            raise fault
+        _say([f"{text('error')} {fault.filename}: {fault.strerror}"])
     else:
         what = text("internal", what=f"{type(fault).__name__}: {fault}")
         _say([f"{text('error')} {what}", f"{text('help')} {text('internal.help')}"])

@@ -16,7 +16,7 @@ from codexd.cli.parse import Asked
 from codexd.cli.text import Text
 
 if TYPE_CHECKING:
-    from codexd.orchestrator import Ask, Orchestrator
+    from codexd.orchestrator import Ask, Check, Orchestrator
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,11 +90,24 @@ class Door:
             ask=ask,
         )
 
+    async def examine(self) -> tuple[Check, ...]:
+        """What `doctor` says of the folder's workspace, with `-m` and `-c` in force."""
+        from codexd.orchestrator import Orchestrator
+
+        return await Orchestrator.examine(
+            self.folder,
+            env=self.env,
+            model=self.asked.one("--model"),
+            overrides=self._overrides(),
+        )
+
     def _overrides(self) -> dict[str, str]:
         pairs = [pair.partition("=") for pair in self.asked.all("--config")]
         for key, equals, value in pairs:
             if not key or not equals:
                 raise Misuse("not-pair", value=key + equals + value)
+            if sum(key == other for other, _, _ in pairs) > 1:
+                raise Misuse("flag-twice", flag=f"-c {key}")
         return {key: value for key, _, value in pairs}
 
 

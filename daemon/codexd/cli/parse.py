@@ -67,7 +67,20 @@ def parse(argv: Sequence[str]) -> Asked:
             raise Misuse("flag-twice", flag=flag.name)
         given[flag.name] = (*given.get(flag.name, ()), value or "")
     given |= _placed(verb, places)
+    _check_text(given)
     return Asked(verb, given)
+
+
+def _check_text(given: dict[str, tuple[str, ...]]) -> None:
+    """Raises `Misuse` for what no journal could hold; names of files may be any bytes."""
+    for name, values in given.items():
+        if name in ("--cd", "--output", "PATH"):
+            continue
+        for value in values:
+            try:
+                value.encode()
+            except UnicodeEncodeError:
+                raise Misuse("no-text", name=name) from None
 
 
 def _leading_flags(words: list[str]) -> tuple[list[str], list[str]]:

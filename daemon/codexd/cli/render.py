@@ -140,8 +140,14 @@ def _details(run: RunView, page: Page) -> Iterator[str]:
     for words in (told, run.help if told is run.reason else ""):
         if words:
             yield from (f"  {line}" for line in wrap(clean(words), page.prose - 2))
-    for note in run.notes:
+    for note in _notes(run):
         yield from page.labelled(f"  {page.text('note')}", clean(note), indent=8)
+
+
+def _notes(run: RunView) -> tuple[str, ...]:
+    """The run's notes; of a completed one also why something that it declared is not there."""
+    why = run.reason if run.status is Status.COMPLETED else ""
+    return (*run.notes, why) if why else run.notes
 
 
 # --- findings --------------------------------------------------------------------------------
@@ -379,7 +385,7 @@ def _facts(run: RunView, page: Page) -> list[str]:
         ("show.budget", limits),
         ("show.deadline", length(run.deadline_seconds) if run.deadline_seconds else ""),
         ("show.started", run.started_at),
-        *(("note", note) for note in run.notes),
+        *(("note", note) for note in _notes(run)),
     ]
     shown = [(text(key), clean(words)) for key, words in facts if words]
     indent = max(cells(label) for label, _ in shown) + 2

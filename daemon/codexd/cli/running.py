@@ -238,9 +238,11 @@ async def _obey_signals(codexd: Orchestrator, stage: Stage, asker: Asker, door: 
                     stage.say(door.text("stopping"))
                     tasks.start_soon(codexd.cancel)
                     continue
-                if stage.screen is not None:
-                    stage.screen.erase()
-                # What happened is in the journal; the runs show as interrupted.
+                # What happened is in the journal; the runs show as interrupted. With a hangup the
+                # terminal is gone, and nobody could be told.
+                if number != signal.SIGHUP:
+                    shown = door.command("codexd runs show --last")
+                    stage.write([door.text("interrupted", command=shown)])
                 os._exit(128 + number)
 
 

@@ -22,6 +22,11 @@ SENTENCES: Mapping[str, tuple[str, str]] = {
         "this is a mistake of ours; CODEXD_DEBUG=1 shows where",
         "codexd の不具合です。CODEXD_DEBUG=1 で場所を表示します",
     ),
+    "lost": ("cannot write: {why}", "書き込めません: {why}"),
+    "lost.help": (
+        "free some space; a run that was made is kept: `codexd runs show --last`",
+        "空き容量を確保してください。実行結果は残っています: `codexd runs show --last`",
+    ),
     "unknown-agent": ("no agent named `{name}`", "`{name}` というエージェントはありません"),
     "unknown-agent.near": (
         "`{nearest}` is the nearest; `codexd agents list` shows all {n}",
@@ -103,6 +108,15 @@ SENTENCES: Mapping[str, tuple[str, str]] = {
     "misuse.not-count": (
         "{name} cannot be `{value}`: it is a number above zero",
         "{name} に `{value}` は使えません。1 以上の整数です",
+    ),
+    "misuse.too-large": (
+        "{name} is larger than {most}, the most that is counted",
+        "{name} が大きすぎます。上限は {most} です",
+    ),
+    "misuse.no-text": ("{name} is no UTF-8 text", "{name} が UTF-8 ではありません"),
+    "misuse.no-text.help": (
+        "type it in a UTF-8 terminal; a file named otherwise can be renamed",
+        "UTF-8 の端末で入力してください。ファイル名なら改名できます",
     ),
     "misuse.not-pair": (
         "`{value}` is no KEY=VALUE",
@@ -197,6 +211,10 @@ SENTENCES: Mapping[str, tuple[str, str]] = {
     "stopping": (
         "stopping… (Ctrl-C again: at once)",
         "停止中… (もう一度 Ctrl-C で即時終了)",
+    ),
+    "interrupted": (
+        "interrupted; what happened so far is kept: {command}",
+        "中断しました。ここまでの記録は残っています: {command}",
     ),
     "hidden-rows": ("… {n} more: {counts}", "… 他 {n} 件: {counts}"),
     "consent": (

@@ -8,6 +8,8 @@ from codexd.cli.faults import Misuse
 from codexd.cli.text import Text
 
 _SECONDS = {"s": 1, "m": 60, "h": 3600}
+_MOST = 1_000_000_000_000
+"""Of tokens, dollars, seconds or rows: more is a slip of the hand, and no store could count it."""
 
 
 def read_tokens(name: str, value: str, *, separators: str = "_,") -> int:
@@ -17,7 +19,7 @@ def read_tokens(name: str, value: str, *, separators: str = "_,") -> int:
     parts = digits.replace(",", "_").split("_") if "," in separators else digits.split("_")
     if not all(part.isascii() and part.isdigit() for part in parts):
         raise Misuse("not-tokens", name=name, value=value)
-    return int("".join(parts))
+    return _whole(name, "".join(parts))
 
 
 def read_dollars(name: str, value: str) -> float:
@@ -26,14 +28,14 @@ def read_dollars(name: str, value: str) -> float:
     whole, _, rest = digits.partition(".")
     if not (whole + rest).isdecimal() or not (whole + rest).isascii():
         raise Misuse("not-dollars", name=name, value=value)
-    return float(digits)
+    return _bounded(name, float(digits))
 
 
 def read_count(name: str, value: str) -> int:
     """A number above zero."""
-    if not (value.isascii() and value.isdigit() and int(value) > 0):
+    if not (value.isascii() and value.isdigit() and value.strip("0")):
         raise Misuse("not-count", name=name, value=value)
-    return int(value)
+    return _whole(name, value)
 
 
 def read_seconds(name: str, value: str) -> float:
@@ -47,7 +49,19 @@ def read_seconds(name: str, value: str) -> float:
         seconds = float(digits) * _SECONDS[unit]
     if seconds <= 0:
         raise Misuse("not-time", name=name, value=value)
-    return seconds
+    return _bounded(name, seconds)
+
+
+def _whole(name: str, digits: str) -> int:
+    _bounded(name, float(digits))
+    # Python refuses to read a number of thousands of digits, zeros before it among them.
+    return int(digits.lstrip("0") or "0")
+
+
+def _bounded(name: str, n: float) -> float:
+    if n > _MOST:
+        raise Misuse("too-large", name=name, most=number(_MOST))
+    return n
 
 
 def length(seconds: float) -> str:

@@ -41,7 +41,13 @@ def find_workspace(folder: Path, *, home: Path) -> Workspace:
         raise BadConfig(
             f"no folder `{folder}`", help="-C takes a folder that is there; without it: this one"
         )
-    real, home = folder.resolve(), home.resolve()
+    try:
+        real, home = folder.resolve(), home.resolve()
+    except OSError as fault:
+        raise BadConfig(
+            f"the folder `{folder}` cannot be found any more: {fault.strerror}",
+            help="change to a folder that is there",
+        ) from fault
     ancestors = (real, *real.parents)
     # A linked worktree or a submodule has a `.git` file, so presence is all that is asked.
     with_git = (place for place in ancestors if os.path.lexists(place / ".git"))
@@ -68,9 +74,13 @@ def folders(workspace: Workspace, env: Mapping[str, str]) -> Folders:
 def home_of(env: Mapping[str, str]) -> Path:
     """`$HOME`, else the home folder that the system knows. Raises `BadConfig` for neither."""
     try:
-        return Path(env["HOME"]) if env.get("HOME") else Path.home()
+        home = Path(env["HOME"]) if env.get("HOME") else Path.home()
     except RuntimeError as fault:
         raise BadConfig("no home folder is known", help="set HOME") from fault
+    if not home.is_absolute():
+        # Taken as it is, it would put our state into whatever folder we are in.
+        raise BadConfig(f"HOME is no absolute path: {home}", help="set HOME to your home folder")
+    return home
 
 
 def _base(env: Mapping[str, str], variable: str, default: Path) -> Path:

@@ -5,7 +5,10 @@ The transport is aiohttp's under httpx: a third of the CPU of httpx's own at 500
 
 from __future__ import annotations
 
+import errno
+import os
 import random
+import ssl
 from collections.abc import AsyncGenerator, AsyncIterable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -286,7 +289,7 @@ class Service:
             seconds = self.provider.stream_idle_timeout_ms / 1000
             said = f"{self.host} did not answer within {seconds:g} s"
         else:
-            said = f"{self.host} cannot be reached: {cause or type(cause).__name__}"
+            said = f"{self.host} cannot be reached: {_why(cause)}"
         help = (
             f"is {self.provider.name} running?" if is_local(self.provider) else "check the network"
         )
@@ -299,6 +302,20 @@ class Service:
         else:
             said = f"the stream of {self.host} broke off: {error or type(error).__name__}"
         return CutStream(said, help="ask again", billed=True)
+
+
+def _why(error: BaseException) -> str:
+    """What the system says, in its own words: aiohttp tells of its internals as well."""
+    is_tls = isinstance(error, aiohttp.ClientSSLError)
+    inner = (
+        error if is_tls or not isinstance(error, aiohttp.ClientConnectorError) else error.os_error
+    )
+    if isinstance(inner, OSError) and not isinstance(inner, ssl.SSLError):
+        # asyncio makes a sentence of an address and a number; the number has a better one.
+        if inner.errno is not None and inner.errno in errno.errorcode:
+            return os.strerror(inner.errno)
+        return inner.strerror or str(inner)
+    return str(inner) or type(inner).__name__
 
 
 def is_local(provider: Provider) -> bool:

@@ -60,18 +60,24 @@ def read(
     """What the answer `status` of `provider` means. Keys of `headers` are in lower case."""
     message, code = message_of(body)
     said = f"{host} says {status}" + (f": {message}" if message else "")
-    fault = _fault(provider, status, f"{code} {message}".lower(), said, headers)
+    wait = retry_after(headers, now=now)
+    fault = _fault(provider, status, f"{code} {message}".lower(), said, headers, wait)
     retry = (status in {408, 409, 429} or status >= 500) and not isinstance(fault, ContextTooLong)
     # An empty purse does not fill up while we wait.
     if code == "insufficient_quota":
         retry = False
     if headers.get("x-should-retry") in {"true", "false"}:
         retry = headers["x-should-retry"] == "true"
-    return Refusal(fault, status, retry, retry_after(headers, now=now))
+    return Refusal(fault, status, retry, wait)
 
 
 def _fault(
-    provider: Provider, status: int, words: str, said: str, headers: Mapping[str, str]
+    provider: Provider,
+    status: int,
+    words: str,
+    said: str,
+    headers: Mapping[str, str],
+    wait: float | None,
 ) -> ModelFault:
     if (status in {400, 413, 422, 500} and is_too_long(words)) or status == 413:
         return ContextTooLong(said, help="a smaller scope, or a model with a larger window")
@@ -79,7 +85,8 @@ def _fault(
         key = provider.env_key
         return AuthFailed(said, help=f"check the key in {key}" if key else _key_help(provider))
     if status == 429:
-        return RateLimited(said, help="wait, or run fewer agents at once")
+        how_long = f" {wait:,.0f} s" if wait else ""
+        return RateLimited(said, help=f"wait{how_long}, or run fewer agents at once")
     if status >= 500:
         return Overloaded(said, help="try again later")
     if 300 <= status < 400:

@@ -11,15 +11,18 @@ import anyio.to_thread
 
 from codexd.agents.registry import Registry
 from codexd.config import Config
-from codexd.errors import Severity
+from codexd.errors import Severity, Unavailable
 from codexd.orchestrator.verbs import Check
 from codexd.runs.journal import Journal
 
 
 async def examine(
-    config: Config, env: Mapping[str, str], journal: Journal, registry: Registry
+    config: Config, env: Mapping[str, str], journal: Journal | Unavailable, registry: Registry
 ) -> tuple[Check, ...]:
-    """Each part of codexd here: whether it is well, in words, and what to do where it is not."""
+    """Each part of codexd here: whether it is well, in words, and what to do where it is not.
+
+    `journal` may be the fault with which it could not be opened.
+    """
     return (
         _workspace(config),
         _model(config, env),
@@ -100,7 +103,9 @@ def _configuration(config: Config) -> Check:
     return Check("configuration", ok=not errors, text=files, remedy=remarks)
 
 
-async def _journal(config: Config, journal: Journal) -> Check:
+async def _journal(config: Config, journal: Journal | Unavailable) -> Check:
+    if isinstance(journal, Unavailable):
+        return Check("journal", ok=False, text=str(journal), remedy=journal.help)
     faults, n_events, n_runs = await anyio.to_thread.run_sync(journal.verify)
     text = f"{journal.path}: {n_events:,} events, {n_runs:,} runs, "
     if faults:

@@ -12,6 +12,7 @@ from codexd.agents import registry as agents
 from codexd.agents.definition import AgentDefinition
 from codexd.agents.registry import Registry
 from codexd.config import Config, ModelChoice
+from codexd.config.workspace import home_of
 from codexd.errors import CodexdError, ModelFault
 from codexd.models.interface import ModelEntry, Usage
 from codexd.policy import Policy
@@ -43,7 +44,7 @@ async def open_host(
         cache=config.folders.cache,
         web_search=config.web_search,
     )
-    registry = LatestRegistry(config.workspace.root, Path(env.get("HOME", "/")))
+    registry = LatestRegistry(config.workspace.root, home_of(env))
     async with Models(config, env) as models:
         redactor = Redactor(models.secrets())
         host = Host(

@@ -15,7 +15,8 @@ import anyio.to_thread
 
 from codexd.agents.registry import AgentEntry, Registry
 from codexd.config import Config, load
-from codexd.errors import BadRequest, Diagnostic, UnknownRun, leaves
+from codexd.config.workspace import home_of
+from codexd.errors import BadRequest, Diagnostic, Unavailable, UnknownRun, leaves
 from codexd.models.interface import ModelEntry
 from codexd.orchestrator import consent, creation, doctor, opening
 from codexd.orchestrator.verbs import (
@@ -109,6 +110,25 @@ class Orchestrator:
                     with anyio.CancelScope(shield=True):
                         await orchestrator._leave()
 
+    @classmethod
+    async def examine(
+        cls,
+        folder: Path,
+        *,
+        env: Mapping[str, str] | None = None,
+        model: str | None = None,
+        overrides: Mapping[str, str] | None = None,
+    ) -> tuple[Check, ...]:
+        """What `doctor` says, also of a workspace whose journal cannot be opened."""
+        env = dict(os.environ if env is None else env)
+        try:
+            async with cls.open(folder, env=env, model=model, overrides=overrides) as codexd:
+                return await codexd.doctor()
+        except Unavailable as fault:
+            config = load(folder, env=env, model=model, overrides=overrides)
+            registry = opening.LatestRegistry(config.workspace.root, home_of(env)).now()
+            return await doctor.examine(config, env, fault, registry)
+
     def listen(self, listener: Callable[[Notice], None]) -> None:
         """Have `listener` called, on the event loop, after each commit and on progress."""
         self._listeners.append(listener)
@@ -186,9 +206,15 @@ class Orchestrator:
         for text in paths:
             relative = os.path.normpath(os.path.relpath(root / text, root))
             if relative == ".." or relative.startswith("../"):
-                raise BadRequest(f"the scope {text!r} is outside the workspace {root}")
+                raise BadRequest(
+                    f"the scope {text!r} is outside the workspace {root}",
+                    help="-C acts in another folder's workspace",
+                )
             if not (root / relative).exists():
-                raise BadRequest(f"the scope {text!r} does not exist in {root}")
+                raise BadRequest(
+                    f"the scope {text!r} does not exist in {root}",
+                    help="name a file or folder from where you are, or from the workspace's root",
+                )
             scope.append(relative)
         return tuple(scope)
 

@@ -293,8 +293,10 @@ def check_enter(policy: Policy, folder: str) -> None:
 def translated(fault: OSError, path: str) -> CodexdError:
     """What an opener's fault means to whoever asked for `path`."""
     code = fault.errno
-    if code in (errno.ENOENT, errno.ENOTDIR):
+    if code == errno.ENOENT:
         return ToolFault(f"no file or folder `{path}`", help="list_dir and glob show what is there")
+    if code == errno.ENOTDIR:
+        return ToolFault(f"no `{path}`: a file stands where it has a folder")
     if code == errno.EXDEV:
         return Denied(f"`{path}` leads out of the workspace through a symbolic link")
     if code == errno.ELOOP:

@@ -14,6 +14,7 @@ from pathlib import Path
 from codexd.errors import Unavailable
 
 GENESIS = b"\0" * 32
+_KEY_HELP = "mend its permissions, or set XDG_DATA_HOME to a folder that can be written"
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +40,9 @@ def load_key(path: Path, *, may_make: bool) -> bytes:
                 help="put it back from a backup; or move the state folder away to begin a new one",
             ) from None
     except OSError as error:
-        raise Unavailable(f"the journal's key cannot be read: {path}: {error.strerror}") from error
+        raise Unavailable(
+            f"the journal's key cannot be read: {path}: {error.strerror}", help=_KEY_HELP
+        ) from error
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         mine = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
@@ -55,7 +58,9 @@ def load_key(path: Path, *, may_make: bool) -> bytes:
             mine.unlink()
         return _read(path)
     except OSError as error:
-        raise Unavailable(f"the journal's key cannot be made: {path}: {error.strerror}") from error
+        raise Unavailable(
+            f"the journal's key cannot be made: {path}: {error.strerror}", help=_KEY_HELP
+        ) from error
 
 
 def _read(path: Path) -> bytes:
@@ -103,7 +108,9 @@ def verify(db: sqlite3.Connection, key: bytes, head: tuple[int, bytes] | None) -
             if written != head[1]:
                 faults.append(Fault(seq, f"event {seq} is not the one that journal.head names"))
         previous, last = written, seq
-    if head is not None and not head_seen:
+    if head is not None and not head[0]:
+        faults.append(Fault(last, "journal.head is damaged, so a cut tail would not be seen"))
+    elif head is not None and not head_seen:
         faults.append(Fault(last, f"the tail was cut: journal.head names event {head[0]}"))
     return faults
 

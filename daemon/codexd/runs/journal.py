@@ -12,10 +12,11 @@ import os
 import queue
 import re
 import secrets
+import shutil
 import sqlite3
 import threading
 from collections.abc import Callable, Generator, Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -44,6 +45,11 @@ _SECTIONS = re.split(
 _NAMED = list(zip(_SECTIONS[1::3], _SECTIONS[2::3], _SECTIONS[3::3], strict=True))
 MIGRATIONS = [text for kind, _, text in _NAMED if kind == "migration"]
 SQL = {name: text for kind, name, text in _NAMED if kind == "query"}
+
+
+LEAST_FREE = 65_536
+"""Bytes that SQLite needs beside its file before it can read or write anything."""
+_FOLDER_HELP = "free some space, or set XDG_STATE_HOME to a folder that can be written"
 
 
 def now() -> str:
@@ -156,12 +162,15 @@ class Journal:
                 try:
                     db = db or _connect(self.path)
                     self._commit(db, batch)
+                except Unavailable as error:
+                    for job in batch:
+                        job.fault = error
                 except sqlite3.Error as error:
                     for job in batch:
                         job.fault = _unavailable(self.path, error)
                 except OSError as error:
                     for job in batch:
-                        job.fault = Unavailable(f"{self.path}: {error.strerror}")
+                        job.fault = Unavailable(f"{error.filename}: {error.strerror}")
                 _tell(batch)
         if db is not None:
             db.close()
@@ -184,7 +193,10 @@ class Journal:
         except FileNotFoundError:
             inode = 0
         if inode != self._inode:
-            raise sqlite3.OperationalError("the file was deleted or replaced under us")
+            raise Unavailable(
+                f"the journal was deleted or replaced while runs went on: {self.path}",
+                help="what was found until then went with it; nothing more was begun: run it again",
+            )
         db.execute("BEGIN IMMEDIATE")
         try:
             head: tuple[int, bytes] = db.execute(SQL["head"]).fetchone() or (0, chain.GENESIS)
@@ -203,11 +215,25 @@ class Journal:
             self._write_head(*head)
 
     def _write_head(self, seq: int, digest: bytes) -> None:
-        if self._head_fd is None:
-            flags = os.O_CREAT | os.O_WRONLY | os.O_CLOEXEC
-            self._head_fd = os.open(self._head_path, flags, 0o600)
-        # In place, which is always as long or longer: it is never empty, nor in want of room.
-        os.pwrite(self._head_fd, f"{seq} {digest.hex()}\n".encode(), 0)
+        """Write down the chain's last link outside the database, where a cut tail shows."""
+        line = f"{seq:020} {digest.hex()}
+"
+        # One write of one length over the last one: whoever dies here leaves the old or the new.
+        # The events are committed; a disk that is full now makes the check weaker, not them false.
+        with suppress(OSError):
+            if self._head_fd is None:
+                flags = os.O_CREAT | os.O_WRONLY | os.O_CLOEXEC
+                self._head_fd = os.open(self._head_path, flags, 0o600)
+            os.pwrite(self._head_fd, line.encode(), 0)
+
+    def _read_head(self) -> tuple[int, bytes] | None:
+        try:
+            seq, _, digest = self._head_path.read_text().strip().partition(" ")
+            return (int(seq), bytes.fromhex(digest)) if seq else None
+        except FileNotFoundError:
+            return None
+        except (OSError, ValueError):
+            return (0, b"")
 
     def _insert(
         self, db: sqlite3.Connection, work: _Append, head: tuple[int, bytes]
@@ -288,10 +314,7 @@ class Journal:
 
     def verify(self) -> tuple[list[chain.Fault], int, int]:
         """(faults of the chain, number of events, number of runs)."""
-        head = None
-        if self._head_path.exists():
-            seq, _, digest = self._head_path.read_text().strip().partition(" ")
-            head = (int(seq), bytes.fromhex(digest)) if seq.isdigit() else (0, b"")
+        head = self._read_head()
         with self._reading() as db:
             db.execute("BEGIN")
             n_events: int = db.execute("SELECT count(*) FROM event").fetchone()[0]
@@ -323,8 +346,7 @@ def open_journal(folder: Path, key_path: Path) -> Generator[Journal]:
         hosts.mkdir(mode=0o700, exist_ok=True)
     except OSError as error:
         raise Unavailable(
-            f"the state folder cannot be made: {folder}: {error.strerror}",
-            help="free some space, or set XDG_STATE_HOME to a folder that can be written",
+            f"the state folder cannot be made: {folder}: {error.strerror}", help=_FOLDER_HELP
         ) from error
     path = folder / "state.db"
     key = chain.load_key(key_path, may_make=not path.exists())
@@ -333,7 +355,7 @@ def open_journal(folder: Path, key_path: Path) -> Generator[Journal]:
     try:
         lock = os.open(lock_path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
     except OSError as error:
-        raise Unavailable(f"{lock_path}: {error.strerror}") from error
+        raise Unavailable(f"{lock_path}: {error.strerror}", help=_FOLDER_HELP) from error
     try:
         fcntl.flock(lock, fcntl.LOCK_EX)
         try:
@@ -448,9 +470,22 @@ def _unavailable(path: Path, error: sqlite3.Error) -> Unavailable:
         "SQLITE_CORRUPT": "the file is damaged; move it away to begin a new journal",
         "SQLITE_NOTADB": "the file is damaged; move it away to begin a new journal",
     }
-    name = getattr(error, "sqlite_errorname", "")
+    name = getattr(error, "sqlite_errorname", "SQLITE_CORRUPT")
+    said = str(error)
+    # On a full disk SQLite cannot always make the files beside its own, and names that alone.
+    if name.startswith(("SQLITE_IOERR", "SQLITE_CANTOPEN")) and _is_full(path.parent):
+        name, said = "SQLITE_FULL", "the disk is full"
     family = next((known for known in helps if name.startswith(known)), "")
-    return Unavailable(f"the journal cannot be used: {path}: {error}", help=helps.get(family, ""))
+    return Unavailable(
+        f"the journal cannot be used: {path}: {said}", help=helps.get(family, _FOLDER_HELP)
+    )
+
+
+def _is_full(folder: Path) -> bool:
+    try:
+        return shutil.disk_usage(folder).free < LEAST_FREE
+    except OSError:
+        return False
 
 
 def _boot_id() -> str:

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 
 import anyio
 
+from codexd.errors import Unavailable, leaves
 from codexd.runs import acts
 from codexd.runs.admission import admit
 from codexd.runs.events import Begun, Body, Stopping
@@ -47,6 +48,12 @@ async def drive(seat: Seat, host: Host) -> None:
                     seat.to_count = None
                 news = _news(seat, await seat.inbox.take())
             group.cancel_scope.cancel()
+    except BaseExceptionGroup as faults:
+        # A store that is gone stops every act; whoever started the run is told of it once.
+        unavailable = next((f for f in leaves(faults) if isinstance(f, Unavailable)), None)
+        if unavailable is None:
+            raise
+        raise unavailable from None
     finally:
         host.leave(seat)
 

@@ -196,9 +196,10 @@ def _lightweight() -> Noted:
 def _exceeded(offer: Offer, run: Run, seat: Seat) -> Body:
     needed = offer.bound + min(offer.want, LEAST_OUTPUT)
     left = max(0, seat.account.room)
+    fault = f"{run.last.message}; " if run.last is not None and run.last.fault else ""
     reason = (
         f"the next step could cost {needed:,} and {left:,} were left, so it was not begun"
         if needed > left
         else "the next step could cost more money than was left, so it was not begun"
     )
-    return ended(run, Status.BUDGET_EXCEEDED, reason)
+    return ended(run, Status.BUDGET_EXCEEDED, f"{fault}{reason}")

@@ -6,9 +6,11 @@ import hashlib
 import os
 import re
 import shutil
+import stat
 import sys
 import tempfile
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import anyio
@@ -25,6 +27,10 @@ from codexd.tools.process import Head
 
 SECONDS = 120
 """How long ruff, or our own rules, may take."""
+
+PREFIX = "codexd-analyze-"
+LEFT_SECONDS = 3600
+"""A job's folder older than this belongs to nobody any more."""
 
 LARGEST_FILE = 1_000_000
 """Bytes; a larger one is data or made by a program."""
@@ -92,10 +98,10 @@ def state_of(context: ToolContext, kinds: Sequence[str], chosen: Sequence[str]) 
     stamps: list[tuple[str, int, int]] = []
     for path in chosen:
         try:
-            stat = os.lstat(context.root / path)
+            held = os.lstat(context.root / path)
         except FileNotFoundError:
             continue
-        stamps.append((path, stat.st_mtime_ns, stat.st_size))
+        stamps.append((path, held.st_mtime_ns, held.st_size))
     # What finds is part of it, since an update may find more; the policy too, since what one agent
     # may read, another may not.
     rules = [*sorted(Path(__file__).parent.glob("*.py")), Path(ruff_program())]
@@ -132,9 +138,12 @@ def keep(cache: Path | None, key: str, made: Analysis) -> None:
 
 async def make(context: ToolContext, kinds: Sequence[str], chosen: Sequence[str]) -> Analysis:
     """The analysis, made anew."""
-    folder = Path(await anyio.to_thread.run_sync(tempfile.mkdtemp, None, "codexd-"))
+    folder = await anyio.to_thread.run_sync(new_folder)
     try:
-        n_python = await anyio.to_thread.run_sync(hand_over, context, kinds, chosen, folder)
+        try:
+            n_python = await anyio.to_thread.run_sync(hand_over, context, kinds, chosen, folder)
+        except OSError as fault:
+            raise _no_room(fault) from fault
         if n_python and any(kind in RULES for kind in kinds):
             await output_of(ruff_command(kinds, "../reports.json"), folder / "code")
         worker = [sys.executable, "-P", "-s", "-m", "codexd.tools.analyze.work", str(folder)]
@@ -143,6 +152,31 @@ async def make(context: ToolContext, kinds: Sequence[str], chosen: Sequence[str]
         with anyio.CancelScope(shield=True):
             await anyio.to_thread.run_sync(shutil.rmtree, folder, True)
     return await anyio.to_thread.run_sync(Analysis.model_validate_json, made)
+
+
+def new_folder() -> Path:
+    """A folder for one job; those that a killed process left are cleared away.
+
+    Raises `ToolFault` where none can be made.
+    """
+    try:
+        folder = Path(tempfile.mkdtemp(prefix=PREFIX))
+    except OSError as fault:
+        raise _no_room(fault) from fault
+    for other in folder.parent.glob(f"{PREFIX}*"):
+        with suppress(OSError):
+            found = other.lstat()
+            left = found.st_mtime < folder.stat().st_mtime - LEFT_SECONDS
+            if left and found.st_uid == os.getuid() and stat.S_ISDIR(found.st_mode):
+                shutil.rmtree(other, ignore_errors=True)
+    return folder
+
+
+def _no_room(fault: OSError) -> ToolFault:
+    return ToolFault(
+        f"the analysis has no place for copies of the files: {fault.strerror}",
+        help="free some space for temporary files, or set TMPDIR to another folder",
+    )
 
 
 def hand_over(
