@@ -225,6 +225,10 @@ class Journal:
             rows = db.execute(SQL["events"], (seq, limit)).fetchall()
         return [_event(row) for row in rows]
 
+    def seq_before(self, run: str) -> int:
+        """The number of the last event before a run's first."""
+        return self._column("first_seq", run)[0] - 1
+
     def all_events(self, run: str) -> list[Event]:
         """Every event of one run."""
         with self._reading() as db:
