@@ -1,89 +1,67 @@
 """How long `codexd --version` and `--help` take, against the bare interpreter.
 
-    python benchmarks/startup.py [--rounds 40] [--json FILE]
+    python benchmarks/startup.py [--rounds 25] [--json FILE]
 
-The commands take turns, so that whatever else the machine does falls on all of them alike. The
-ratio is that of the least times: noise only ever adds. It ends with 1 where a ratio passes its
-limit.
+The installed command of this interpreter is measured: what people start. The commands take
+turns, so that whatever else the machine does falls on all of them alike; each ratio is to the
+bare interpreter of the same round.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import shutil
-import statistics
 import subprocess
 import sys
 import sysconfig
+import tempfile
 import time
-from pathlib import Path
+from collections.abc import Mapping
 
-LIMITS = {"--version": 1.6, "--help": 4.0, "delegate --help": 4.0, "delegate --help (ja)": 4.0}
-"""Times the bare interpreter."""
+from _report import Figure, arguments, tell
 
 BARE = "python -c pass"
+LIMITS = {"--version": 1.6, "--help": 4.0, "delegate --help": 4.0, "--help --lang ja": 4.0}
+"""Times the bare interpreter."""
+OTHERS = ("completion bash", "agents list", "runs list")
+"""What is shown beside them, without a promise."""
 
 
-def main() -> int:
-    """Measure, print the table, write the figures; 1 where a limit is passed."""
-    parser = argparse.ArgumentParser(description="codexd's start, against the bare interpreter")
-    parser.add_argument("--rounds", type=int, default=40)
-    parser.add_argument("--json", type=Path, help="also write the figures there")
-    asked = parser.parse_args()
-    codexd = command()
-    commands = {
-        BARE: [sys.executable, "-c", "pass"],
-        "--version": [*codexd, "--version"],
-        "--help": [*codexd, "--help"],
-        "delegate --help": [*codexd, "delegate", "--help"],
-        "delegate --help (ja)": [*codexd, "delegate", "--help", "--lang", "ja"],
-    }
-    times = measure(commands, rounds=asked.rounds)
-    bare = min(times[BARE])
-    ratios = {name: min(taken) / bare for name, taken in times.items()}
-    print(f"{'command':<22} {'min':>9} {'median':>9} {'ratio':>7} {'limit':>7}")
-    for name, taken in times.items():
-        limit = f"{LIMITS[name]:.1f} ×" if name in LIMITS else ""
-        print(
-            f"{name:<22} {min(taken) * 1000:>6.1f} ms {statistics.median(taken) * 1000:>6.1f} ms "
-            f"{ratios[name]:>5.2f} × {limit:>7}"
-        )
-    if asked.json:
-        figures = {
-            name: {
-                "min_ms": round(min(taken) * 1000, 2),
-                "median_ms": round(statistics.median(taken) * 1000, 2),
-                "ratio": round(ratios[name], 2),
-                "limit": LIMITS.get(name),
-            }
-            for name, taken in times.items()
-        }
-        report = {"benchmark": "startup", "rounds": asked.rounds, "figures": figures}
-        asked.json.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
-    return 0 if all(ratios[name] <= limit for name, limit in LIMITS.items()) else 1
+def main() -> None:
+    """Measure and tell."""
+    asked = arguments(argparse.ArgumentParser(description=__doc__), rounds=25)
+    commands = {BARE: [sys.executable, "-c", "pass"]}
+    commands |= {line: [*command(), *line.split()] for line in (*LIMITS, *OTHERS)}
+    with tempfile.TemporaryDirectory() as home:
+        seconds = measure(commands, rounds=asked.rounds, home=home)
+    bare = seconds.pop(BARE)
+    figures = [Figure(BARE, "ms", [1000 * taken for taken in bare])]
+    for line, taken in seconds.items():
+        ratios = [ours / theirs for ours, theirs in zip(taken, bare, strict=True)]
+        figures.append(Figure(f"codexd {line}", "×", ratios, at_most=LIMITS.get(line)))
+    tell("startup: against the bare interpreter", figures, json_path=asked.json)
 
 
 def command() -> list[str]:
-    """The installed `codexd` of this interpreter, which is what people start; else the module."""
+    """The installed `codexd` of this interpreter; else the module."""
     installed = shutil.which("codexd", path=sysconfig.get_path("scripts"))
     return [installed] if installed else [sys.executable, "-m", "codexd"]
 
 
-def measure(commands: dict[str, list[str]], *, rounds: int) -> dict[str, list[float]]:
-    """Seconds that each command took, round by round."""
-    env = {**os.environ, "PYTHONPATH": str(Path(__file__).parent.parent / "daemon")}
-    times: dict[str, list[float]] = {name: [] for name in commands}
+def measure(commands: Mapping[str, list[str]], *, rounds: int, home: str) -> dict[str, list[float]]:
+    """Seconds that each command took, round by round, in an empty workspace."""
+    env = {"HOME": home, "PATH": os.environ["PATH"], "LANG": "C.UTF-8"}
+    seconds: dict[str, list[float]] = {name: [] for name in commands}
     for number in range(rounds + 2):
         for name, argv in commands.items():
             began = time.perf_counter()
-            subprocess.run(argv, env=env, stdout=subprocess.DEVNULL, check=True)
+            subprocess.run(argv, env=env, cwd=home, capture_output=True, check=True)
             # The first two rounds compile and warm the disk's cache.
             if number >= 2:
-                times[name].append(time.perf_counter() - began)
-    return times
+                seconds[name].append(time.perf_counter() - began)
+    return seconds
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

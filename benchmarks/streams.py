@@ -1,45 +1,49 @@
-"""What a hosted model costs beside a bare client: `python benchmarks/streams.py [--agents 500]`.
+"""What a hosted model costs beside a bare client, on each wire.
+
+    python benchmarks/streams.py [--rounds 3] [--json FILE]
 
 Each agent makes two streaming calls, one after the other, to the scripted server in a process of
-its own; each call takes 200 ms there. Ratios are taken within one run. Prints a table, and JSON
-with `--json`.
+its own; each call takes 200 ms there. No run, no journal: the model alone. The baseline is
+aiohttp with ready bodies; each ratio is to one agent of the same round.
 """
 
 from __future__ import annotations
 
 import argparse
-import asyncio
-import contextlib
+import gc
 import json
-import resource
-import subprocess
-import sys
-import tempfile
 import time
-from collections.abc import Callable, Coroutine, Generator
-from dataclasses import asdict, dataclass
-from pathlib import Path
+from collections import defaultdict
+from collections.abc import Callable, Coroutine
 from typing import Any
 
-import aiohttp
 import anyio
 
-ROOT = Path(__file__).resolve().parent.parent
-sys.path[:0] = [str(ROOT / "daemon"), str(ROOT)]
+from _report import Figure, arguments, tell
+from _server import TIMED, bare_agent, bare_session, serving
+from codexd.config import ModelChoice, Provider
+from codexd.config.settings import WireApi
+from codexd.errors import Source
+from codexd.models import (
+    Answer,
+    Brief,
+    Model,
+    Request,
+    ToolCall,
+    ToolReply,
+    ToolSchema,
+    UserText,
+)
+from codexd.models.providers import open_client, open_model
 
-from codexd.config import ModelChoice, Provider  # noqa: E402  (the clone's own, installed or not)
-from codexd.config.settings import WireApi  # noqa: E402
-from codexd.errors import Source  # noqa: E402
-from codexd.models import Brief, Model, Request, ToolReply, ToolSchema, UserText  # noqa: E402
-from codexd.models.providers import open_client, open_model  # noqa: E402
-
-SECONDS_A_CALL = 0.2
-SCRIPT = [
+N = 500
+SCRIPT: list[dict[str, Any]] = [
     {
         "text": "I look at the file first. " * 4,
         "calls": [{"name": "read", "arguments": '{"p": 1}'}],
+        **TIMED,
     },
-    {"text": "It has two bugs, on one line. " * 6},
+    {"text": "It has two bugs, on one line. " * 6, **TIMED},
 ]
 TOOLS = tuple(
     ToolSchema(f"tool_{i}", "does something useful", {"type": "object", "properties": {}})
@@ -47,20 +51,11 @@ TOOLS = tuple(
 )
 SYSTEM = "You review code. " * 60
 RESULT = "a line of a file\n" * 100
-WIRES: tuple[WireApi, ...] = ("responses", "chat", "messages")
-PATHS = {"responses": "responses", "chat": "chat/completions", "messages": "messages"}
-
-
-@dataclass(frozen=True, slots=True)
-class Figure:
-    """What `agents` side by side took."""
-
-    what: str
-    agents: int
-    wall_seconds: float
-    cpu_ms_an_agent: float
-    wall_of_one: float
-    """Wall time, as a multiple of one agent's."""
+PATHS: dict[WireApi, str] = {
+    "responses": "responses",
+    "chat": "chat/completions",
+    "messages": "messages",
+}
 
 
 def request(*items: Any) -> Request:
@@ -79,18 +74,8 @@ async def hosted_agent(model: Model) -> None:
         raise SystemExit("the server did not answer as scripted")
 
 
-async def bare_agent(session: aiohttp.ClientSession, url: str, bodies: list[bytes]) -> None:
-    """Two calls with aiohttp alone: ready bodies, each event parsed, nothing made of it."""
-    for body in bodies:
-        async with session.post(url, data=body, headers={"Content-Type": "application/json"}) as r:
-            async for line in r.content:
-                if line.startswith(b"data: {"):
-                    json.loads(line[6:])
-
-
 def bodies_of(wire: WireApi, provider: Provider) -> list[bytes]:
     """The bodies of both calls, as our own model would send them."""
-    from codexd.models import Answer, ToolCall
     from codexd.models.providers import _wire  # pyright: ignore[reportPrivateUsage]
     from codexd.models.wire import Target
 
@@ -100,83 +85,45 @@ def bodies_of(wire: WireApi, provider: Provider) -> list[bytes]:
     return [json.dumps(_wire(provider).body(asked, target)).encode() for asked in requests]
 
 
-async def measured(
-    what: str, agents: int, run: Callable[[], Coroutine[None, None, None]], one: float | None
-) -> Figure:
-    """`agents` of `run` at once: wall time and the CPU of this process."""
-    cpu, wall = cpu_seconds(), time.perf_counter()
+async def compare(rounds: int) -> list[Figure]:
+    """The figures of all wires, ours and bare."""
+    samples: defaultdict[str, list[float]] = defaultdict(list)
+    with serving(SCRIPT) as port:
+        base = f"http://127.0.0.1:{port}/v1"
+        async with open_client() as client, bare_session() as session:
+            for wire, path in PATHS.items():
+                provider = Provider("local", "Local", base, wire)
+                choice = ModelChoice(provider, "m", Source("<benchmark>"))
+                model = open_model(choice, env={}, client=client)
+                url, bodies = f"{base}/{path}", bodies_of(wire, provider)
+                works: dict[str, Callable[[], Coroutine[None, None, None]]] = {
+                    f"{wire}, codexd": lambda m=model: hosted_agent(m),
+                    f"{wire}, bare aiohttp": lambda u=url, b=bodies: bare_agent(session, u, b),
+                }
+                for _ in range(rounds):
+                    for what, work in works.items():
+                        one, _ = await timed(work, 1)
+                        wall, cpu = await timed(work, N)
+                        samples[f"{what}: {N}, wall of one"].append(wall / one)
+                        samples[f"{what}: CPU an agent"].append(cpu * 1000 / N)
+    return [Figure(name, "ms" if "CPU" in name else "×", found) for name, found in samples.items()]
+
+
+async def timed(work: Callable[[], Coroutine[None, None, None]], n: int) -> tuple[float, float]:
+    """(wall seconds, CPU seconds of this process) of `n` agents at once."""
+    gc.collect()
+    cpu, wall = time.process_time(), time.perf_counter()
     async with anyio.create_task_group() as group:
-        for _ in range(agents):
-            group.start_soon(run)
-    wall, cpu = time.perf_counter() - wall, cpu_seconds() - cpu
-    return Figure(
-        what, agents, round(wall, 3), round(cpu * 1000 / agents, 3), round(wall / (one or wall), 2)
-    )
-
-
-def cpu_seconds() -> float:
-    """User and system time of this process."""
-    used = resource.getrusage(resource.RUSAGE_SELF)
-    return used.ru_utime + used.ru_stime
-
-
-@contextlib.contextmanager
-def server() -> Generator[int]:
-    """The scripted server as a process; its port."""
-    with tempfile.NamedTemporaryFile("w", suffix=".json") as script:
-        json.dump([{**answer, "delay": SECONDS_A_CALL} for answer in SCRIPT], script)
-        script.flush()
-        command = [sys.executable, str(ROOT / "tests/model_server.py"), "--by-turn"]
-        with subprocess.Popen(
-            [*command, "--script", script.name], stdout=subprocess.PIPE, text=True
-        ) as process:
-            try:
-                yield int(process.stdout.readline() if process.stdout else "0")
-            finally:
-                process.terminate()
-
-
-async def compare(port: int, sizes: list[int]) -> list[Figure]:
-    """All figures of one run."""
-    figures: list[Figure] = []
-    base = f"http://127.0.0.1:{port}/v1"
-    connector = aiohttp.TCPConnector(limit=0)
-    async with open_client() as client, aiohttp.ClientSession(connector=connector) as session:
-        for wire in WIRES:
-            provider = Provider("local", "Local", base, wire)
-            choice = ModelChoice(provider, "m", Source("<benchmark>"))
-            model = open_model(choice, env={}, client=client)
-            bodies = bodies_of(wire, provider)
-            url = f"{base}/{PATHS[wire]}"
-            runs: dict[str, Callable[[], Coroutine[None, None, None]]] = {
-                f"{wire}, bare aiohttp": lambda u=url, b=bodies: bare_agent(session, u, b),
-                f"{wire}, codexd": lambda m=model: hosted_agent(m),
-            }
-            for what, run in runs.items():
-                await run()
-                one = await measured(what, 1, run, None)
-                figures.append(one)
-                for agents in sizes:
-                    figures.append(await measured(what, agents, run, one.wall_seconds))  # noqa: PERF401  (one after the other)
-    return figures
+        for _ in range(n):
+            group.start_soon(work)
+    return time.perf_counter() - wall, time.process_time() - cpu
 
 
 def main() -> None:
-    """Measure and print."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--agents", type=int, nargs="*", default=[100, 500])
-    parser.add_argument("--json", action="store_true")
-    given = parser.parse_args()
-    with server() as port:
-        figures = asyncio.run(compare(port, given.agents))
-    if given.json:
-        print(json.dumps([asdict(figure) for figure in figures], indent=2))
-        return
-    print(f"{'':28}{'agents':>8}{'wall s':>9}{'× one':>8}{'CPU ms an agent':>18}")
-    for f in figures:
-        print(
-            f"{f.what:28}{f.agents:8}{f.wall_seconds:9.2f}{f.wall_of_one:8.2f}{f.cpu_ms_an_agent:18.2f}"
-        )
+    """Measure and tell."""
+    asked = arguments(argparse.ArgumentParser(description=__doc__), rounds=3)
+    figures = anyio.run(compare, asked.rounds)
+    tell(f"streams: {N} two-call agents, the model alone", figures, json_path=asked.json)
 
 
 if __name__ == "__main__":

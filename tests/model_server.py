@@ -91,6 +91,9 @@ class Scripted:
     """Seconds before the headers."""
     chunk_delay: float = 0.0
     """Seconds before each event after the first."""
+    seconds: float = 0.0
+    """How long the answer takes in all, its events evenly spread over what `delay` leaves; for
+    clocks, where `chunk_delay` would add up what each sleep comes late."""
     piece: int = 16
     """Characters of text or arguments in one event."""
     fault: Fault | None = None
@@ -324,9 +327,13 @@ async def _send(
 ) -> None:
     """Write the events, spoiling the middle one where the script says so."""
     spoiled = len(chunks) // 2 if scripted.fault else -1
+    now = asyncio.get_running_loop().time
+    began, spread = now(), max(0.0, scripted.seconds - scripted.delay)
     for i, chunk in enumerate(chunks):
         if i and scripted.chunk_delay:
             await asyncio.sleep(scripted.chunk_delay)
+        if i and spread:
+            await asyncio.sleep(max(0.0, began + spread * i / (len(chunks) - 1) - now()))
         if i == spoiled:
             match scripted.fault:
                 case Fault.CUT:

@@ -174,7 +174,7 @@ def test_the_agent_of_the_readme_means_what_its_comments_say(tmp_path: Path) -> 
     [entry] = (entry for entry in found.entries if entry.path == file)
     assert entry.diagnostics == ()
     agent = found.find("licences")
-    assert agent.tools == ("grep", "read_file")
+    assert agent.tools == ("grep", "read_file", "write_file", "report_finding", "update_plan")
     assert agent.max_tokens == 5000
     assert [grant.value for grant in agent.policy.write or ()] == ["artifacts/licences.md"]
     assert (agent.policy.net, agent.policy.exec) == ((), ())

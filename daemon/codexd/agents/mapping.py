@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from codexd.agents.sheet import Sheet
-from codexd.agents.toolnames import BUILT_IN, WRITING
+from codexd.agents.toolnames import BUILT_IN, READING, WRITING
 from codexd.errors import Denied, Severity, Source
 from codexd.policy import Approval, Grant, Layer
 from codexd.policy.commands import parse as parse_command
@@ -20,9 +20,16 @@ from codexd.policy.paths import normal, subsumes
 WORKSPACE = "./"
 """The grant of the whole workspace, protected names left aside."""
 
+WIDE = ("*", "full")
+"""Grants of every program."""
+
 NO_TIER = (
     "no sandbox tier is in force yet: not granted unless your own configuration says "
     '`sandbox = "none"`'
+)
+UNHELD = (
+    "any program: only a sandbox could hold that, and no tier is in force yet: not granted; "
+    "name commands (`git diff`) instead"
 )
 
 
@@ -73,74 +80,81 @@ def layer_of(name: str, source: Source, asks: Asks) -> Layer:
     )
 
 
-def tools_of(
-    asks: Asks, always: tuple[str, ...] = ("report_finding", "update_plan")
-) -> tuple[str, ...]:
-    """The author's tools, then those that the grants need, without repeats and subtractions."""
-    names = list(asks.tools)
-    if asks.read or asks.filesystem is not None:
-        names += ("read_file", "list_dir", "glob", "grep")
+def tools_of(asks: Asks) -> tuple[str, ...]:
+    """The author's tools and those by which an agent reports, without those taken away."""
+    names = dict.fromkeys((*asks.tools, "report_finding", "update_plan"))
+    return tuple(name for name in names if name not in asks.denied)
+
+
+def add_needed(asks: Asks) -> None:
+    """Add the tools without which the grants would be of no use.
+
+    For dialects that grant paths, hosts and commands apart from tools.
+    """
+    reads = asks.read or asks.filesystem is not None
+    if reads and not set(READING) & set(asks.tools):  # an author who lists some wants no others
+        asks.tools += ("read_file", "list_dir", "glob", "grep")
     if asks.write:
-        names += WRITING
+        asks.tools += WRITING
     if asks.artifacts:
-        names.append("write_file")
+        asks.tools.append("write_file")
     if asks.net:
-        names.append("web_fetch")
+        asks.tools.append("web_fetch")
     if asks.exec:
-        names.append("shell")
-    names += always
-    return tuple(name for name in dict.fromkeys(names) if name not in asks.denied)
+        asks.tools.append("shell")
 
 
 def bound(sheet: Sheet, asks: Asks) -> None:
     """Take out of `asks` what its own `permissions` do not allow, with a remark on each."""
-    if asks.filesystem is not None:
+    roots = asks.filesystem
+    if roots is not None:
         if not asks.write and set(WRITING) & set(asks.tools):
-            asks.write = list(asks.filesystem)
-        roots = asks.filesystem
-        asks.write = _within(
-            sheet,
-            asks.write,
-            lambda grant: any(subsumes(root.value, grant.value) for root in roots),
-            "policies.permissions.filesystem",
-        )
-    if asks.network is not None:
-        rules = [rule_of(grant.value) for grant in asks.network]
-        asks.net = (
-            _within(
-                sheet,
-                asks.net,
-                lambda grant: any(_holds(rule, rule_of(grant.value)) for rule in rules),
-                "policies.permissions.network",
-            )
-            if asks.net
-            else list(asks.network)
+            asks.write = list(roots)
+        asks.write = _within(sheet, asks.write, lambda grant: _deeper(grant, roots), "filesystem")
+    hosts = asks.network
+    if hosts is not None:
+        asks.net = _within(
+            sheet, asks.net or hosts, lambda grant: _reachable(grant, hosts), "network"
         )
 
 
 def _within(
-    sheet: Sheet,
-    grants: Iterable[Grant],
-    allowed: Callable[[Grant], bool],
-    by: str,
+    sheet: Sheet, grants: Iterable[Grant], narrowed: Callable[[Grant], list[Grant]], by: str
 ) -> list[Grant]:
-    kept: list[Grant] = []
+    kept: dict[Grant, None] = {}
     for grant in grants:
-        if allowed(grant):
-            kept.append(grant)
-        else:
-            message = f"`{grant.value}` is not granted: `{by}` does not hold it"
+        inside = narrowed(grant)
+        kept.update(dict.fromkeys(inside))
+        if not inside:
+            message = (
+                f"`{grant.value}` is not granted: `policies.permissions.{by}` does not hold it"
+            )
             sheet.remark_on(grant, Severity.WARNING, message, code="not-granted")
-    return kept
+    return list(kept)
+
+
+def _deeper(grant: Grant, roots: Iterable[Grant]) -> list[Grant]:
+    """What `grant` and `roots` have in common, as far as one holds the other."""
+    if any(subsumes(root.value, grant.value) for root in roots):
+        return [grant]
+    return [root for root in roots if subsumes(grant.value, root.value)]
+
+
+def _reachable(grant: Grant, hosts: Iterable[Grant]) -> list[Grant]:
+    rule = rule_of(grant.value)
+    if any(_holds(rule_of(host.value), rule) for host in hosts):
+        return [grant]
+    return [host for host in hosts if _holds(rule, rule_of(host.value))]
 
 
 def _holds(wide: Rule, narrow: Rule) -> bool:
-    return wide == narrow or (
+    """Whether all that `narrow` covers is surely covered by `wide`."""
+    below = wide.host.startswith("*.") and narrow.host.endswith(wide.host[1:])
+    return (
         wide.scheme == narrow.scheme
         and wide.port in (None, narrow.port)
         and wide.path in ("/*", narrow.path)
-        and (wide.host in ("*", narrow.host) or narrow.host.endswith(wide.host.removeprefix("*")))
-        and (wide.host[:1] == "*" or wide.host == narrow.host)
+        and (wide.host in ("*", narrow.host) or below)
     )
 
 
@@ -159,7 +173,7 @@ def host_fault(value: str) -> str:
 
 def command_fault(value: str) -> str:
     """Why `value` is no command's first words; empty where it is."""
-    if value in ("*", "full"):
+    if value in WIDE:
         return ""
     fault = _fault(parse_command, value)
     if not fault and parse_command(value) != tuple(value.split()):

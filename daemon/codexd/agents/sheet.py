@@ -55,6 +55,10 @@ class Sheet:
         self.file = str(path)
         self.remarks: list[Diagnostic] = []
 
+    def remarked(self) -> tuple[Diagnostic, ...]:
+        """All remarks, from the top of the file down."""
+        return tuple(sorted(self.remarks, key=lambda remark: (remark.line, remark.column)))
+
     # --- remarks ----------------------------------------------------------------------------
 
     @property
@@ -137,10 +141,10 @@ class Sheet:
         return value
 
     def text(self, *at: str | int) -> str:
-        """The text at `at`, without white space around it; empty where there is none."""
+        """The text at `at`, as written; empty where there is none."""
         value = self.get(at)
         if isinstance(value, str):
-            return value.strip()
+            return value
         if value is not None:
             self.error(at, f"a text was expected, not {kind(value)}{_quoting(value)}")
         return ""
@@ -153,7 +157,7 @@ class Sheet:
         found: list[Grant] = []
         for n, item in enumerate(items):
             if isinstance(item, str) and item.strip():
-                found.append(Grant(item.strip(), self.source((*at, n))))
+                found.append(Grant(item, self.source((*at, n))))
             else:
                 self.error((*at, n), f"a text was expected, not {kind(item)}{_quoting(item)}")
         return tuple(found)
@@ -211,7 +215,7 @@ class Sheet:
 
     def choice(self, words: Iterable[str], *at: str | int) -> str:
         """The word at `at`, one of `words`; empty where there is none."""
-        value, words = self.text(*at), tuple(words)
+        value, words = self.text(*at).strip(), tuple(words)
         if not value or value in words:
             return value
         self.error(
@@ -245,13 +249,14 @@ class Sheet:
 
     def _is_slip(self, key: str, known: Iterable[str], at: KeyPath) -> bool:
         """Whether `key` was remarked on as a known one misspelled or in the wrong place."""
-        if key in self.homes:
-            # Exact keys of other places first: they are no slip of the pen.
-            severity, near = Severity.ERROR, self.homes[key]
-            message = f"`{key}` has no meaning here, and what it limits would not be limited"
-        elif near := nearest(key, known):
+        # Short keys of other places are compared as they are: `writer` is no slip of `write`.
+        away = key if key in self.homes else nearest(key, [k for k in self.homes if len(k) > 5])
+        if near := "" if away == key else nearest(key, known):
             severity = Severity.ERROR if near in DECIDING else Severity.WARNING
             message = f"unknown key `{key}`"
+        elif away:
+            severity, near = Severity.ERROR, self.homes[away]
+            message = f"`{key}` has no meaning here, and what it limits would not be limited"
         else:
             return False
         span = self.keys.get((*at, key))

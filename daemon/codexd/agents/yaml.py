@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias, cast
 
 import yaml
 
@@ -129,7 +129,7 @@ class _Reader:
         n_documents = 0
         stack: list[_Open] = []
         for event in self._events:
-            kind = type(event)
+            kind = cast("type[Any]", type(event))
             if kind is yaml.ScalarEvent:
                 self._scalar(event, stack)
             elif kind is yaml.MappingStartEvent or kind is yaml.SequenceStartEvent:

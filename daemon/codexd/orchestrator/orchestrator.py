@@ -126,7 +126,7 @@ class Orchestrator:
 
     async def delegate(self, request: Delegate) -> RunView:
         """The ended run. Raises `Rejected` where it is not begun."""
-        order = self._order(request)
+        order = self._order(request, self.registry)
         allowed = await consent.obtain(self._host, [order.definition], self._ask)
         return await self._drive(start.root_of(order, self._host, consent=allowed))
 
@@ -134,7 +134,9 @@ class Orchestrator:
         """The ended group; its children in the order asked."""
         if not request.runs:
             raise BadRequest("no agent was named")
-        orders = [self._order(run) for run in request.runs]
+        # The agent files are looked at once, however many runs there are.
+        registry = self.registry
+        orders = [self._order(run, registry) for run in request.runs]
         definitions = [order.definition for order in orders]
         allowed = await consent.obtain(self._host, definitions, self._ask)
         group = start.group_of(
@@ -163,8 +165,8 @@ class Orchestrator:
             await anyio.to_thread.run_sync(creation.save, made, self._host)
         return await self._drive(start.root_of(made.first, self._host, consent=made.consent))
 
-    def _order(self, request: Delegate) -> start.Order:
-        definition = self.registry.find(request.agent)
+    def _order(self, request: Delegate, registry: Registry) -> start.Order:
+        definition = registry.find(request.agent)
         return start.Order(
             definition=definition,
             spec=ChildSpec(

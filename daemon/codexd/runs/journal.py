@@ -100,6 +100,7 @@ class Journal:
         self._head_path = folder / "journal.head"
         self._key = key
         self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
+        self._head_fd: int | None = None
         self._inode = self.path.stat().st_ino
         self._thread = threading.Thread(target=self._write, name="codexd-journal", daemon=True)
         self._thread.start()
@@ -133,6 +134,8 @@ class Journal:
         """Write what is queued, then end the writer thread."""
         self._jobs.put(None)
         self._thread.join()
+        if self._head_fd is not None:
+            os.close(self._head_fd)
 
     # The writer thread.
 
@@ -197,7 +200,14 @@ class Journal:
                 db.execute("ROLLBACK")
             raise
         if head != before:
-            self._head_path.write_text(f"{head[0]} {head[1].hex()}\n")
+            self._write_head(*head)
+
+    def _write_head(self, seq: int, digest: bytes) -> None:
+        if self._head_fd is None:
+            flags = os.O_CREAT | os.O_WRONLY | os.O_CLOEXEC
+            self._head_fd = os.open(self._head_path, flags, 0o600)
+        # In place, which is always as long or longer: it is never empty, nor in want of room.
+        os.pwrite(self._head_fd, f"{seq} {digest.hex()}\n".encode(), 0)
 
     def _insert(
         self, db: sqlite3.Connection, work: _Append, head: tuple[int, bytes]

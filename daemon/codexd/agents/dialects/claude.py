@@ -9,6 +9,7 @@ from codexd.agents.definition import AgentDefinition
 from codexd.agents.dialects import common, front
 from codexd.agents.mapping import (
     NO_TIER,
+    UNHELD,
     WORKSPACE,
     Asks,
     checked,
@@ -49,7 +50,7 @@ def read(
     if isinstance(page, Diagnostic):
         return None, (page,)
     definition = _definition(page, dialect)
-    return None if page.sheet.is_broken else definition, tuple(page.sheet.remarks)
+    return None if page.sheet.is_broken else definition, page.sheet.remarked()
 
 
 def _definition(page: front.Page, dialect: str) -> AgentDefinition:
@@ -143,7 +144,7 @@ def _command(sheet: Sheet, asks: Asks, word: Grant, argument: str) -> None:
     """`Bash` is any program, `Bash(git diff:*)` those words and whatever follows them."""
     if not argument:
         asks.exec.append(Grant("*", word.source))
-        sheet.remark_on(word, Severity.INFORMATION, f"programs: {NO_TIER}", code="no-tier")
+        sheet.remark_on(word, Severity.INFORMATION, UNHELD, code="no-tier")
         return
     prefix = re.sub(r"(?::\*|\s+\*)$", "", argument)
     grants = [Grant(each.strip(), word.source) for each in prefix.split(", ")]

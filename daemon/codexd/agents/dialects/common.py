@@ -13,7 +13,7 @@ from codexd.errors import Diagnostic, Severity
 from codexd.policy import Grant
 from codexd.policy.paths import normal
 
-NO_HOMES = dict.fromkeys(
+NO_HOMES: Mapping[str, str] = dict.fromkeys(
     (
         "fs", "net", "shell", "policies", "permissions", "permissionMode", "sandbox_mode", "tools",
         "disallowedTools", "max_tokens", "timeout_seconds", "resource_limits", "artifacts",
@@ -33,9 +33,9 @@ def fault(path: Path, message: str, span: Span) -> Diagnostic:
 
 def name(sheet: Sheet, how: str = "name: ") -> str:
     """The agent's name, which must be there and give a slug."""
-    found = sheet.text("name")
+    found = sheet.text("name").strip()
     if not found:
-        if sheet.get(("name",)) in (None, ""):
+        if isinstance(sheet.get(("name",)), str | None):
             message = f"an agent needs a name: `{how}code-reviewer`"
             sheet.error(("name",), message, code="no-name")
     elif not any(map(str.isalnum, found)) or not found.isprintable():
@@ -45,7 +45,7 @@ def name(sheet: Sheet, how: str = "name: ") -> str:
 
 def model(sheet: Sheet) -> str | None:
     """The model asked for; `default` and `inherit` are the configuration's."""
-    found = sheet.text("model")
+    found = sheet.text("model").strip()
     return None if found in ("", "default", "inherit") else found
 
 
@@ -73,7 +73,7 @@ def max_turns(sheet: Sheet, key: str) -> int | None:
 
 def told(sheet: Sheet, key: str) -> None:
     """Remark that `key` is none of ours."""
-    message = f"`{key}` is told to the model as a setting; it grants nothing"
+    message = f"`{key}` is told to the model as a setting; it grants and limits nothing"
     span = sheet.keys.get((key,))
     sheet.remark(Severity.INFORMATION, (key,), message, code="told-to-model", span=span)
 

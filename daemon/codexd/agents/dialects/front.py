@@ -44,7 +44,7 @@ def read(path: Path, data: bytes, *, needs_front: bool) -> Page | Diagnostic:
         document = _parse(path, matter, loose)
     except yaml.YamlFault as fault:
         return common.fault(path, fault.message, fault.place)
-    value = {} if document.value is None else document.value
+    value: Any = {} if document.value is None else document.value
     if not isinstance(value, dict):
         return common.fault(path, "front matter is keys and values: `name: …`", document.values[()])
     found = cast("dict[str, Any]", value)

@@ -8,7 +8,7 @@ from typing import Any, cast
 from codexd.agents import yaml
 from codexd.agents.definition import AgentDefinition
 from codexd.agents.dialects import common
-from codexd.agents.mapping import NO_TIER, WORKSPACE, Asks, layer_of, tools_of
+from codexd.agents.mapping import UNHELD, WORKSPACE, Asks, layer_of, tools_of
 from codexd.agents.sheet import Sheet
 from codexd.agents.toolnames import READING, WRITING
 from codexd.config.positions import TomlFault, parse_toml_spans
@@ -36,7 +36,7 @@ def read(path: Path, data: bytes) -> tuple[AgentDefinition | None, tuple[Diagnos
         return None, (common.fault(path, str(fault), span),)
     sheet = Sheet(path, value, keys, values, common.NO_HOMES)
     definition = _definition(sheet)
-    return None if sheet.is_broken else definition, tuple(sheet.remarks)
+    return None if sheet.is_broken else definition, sheet.remarked()
 
 
 def _definition(sheet: Sheet) -> AgentDefinition:
@@ -72,13 +72,13 @@ def _asks(sheet: Sheet) -> Asks:
     if mode == "danger-full-access":
         common.too_wide(sheet, "sandbox_mode", mode, "workspace-write")
     elif mode:
-        asks.tools += READING
+        asks.tools += (*READING, "shell")
         asks.read = [Grant(WORKSPACE, here)]
         asks.exec = [Grant("*", here)]
         if mode == "workspace-write":
             asks.tools += WRITING
             asks.write = [Grant(WORKSPACE, here)]
-        common.no_tier(sheet, ("sandbox_mode",), f"programs: {NO_TIER}")
+        common.no_tier(sheet, ("sandbox_mode",), UNHELD)
     else:
         common.default_profile(sheet, asks, "sandbox_mode")
     search = sheet.get(("web_search",))

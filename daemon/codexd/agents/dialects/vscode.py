@@ -6,7 +6,7 @@ from pathlib import Path
 
 from codexd.agents.definition import AgentDefinition
 from codexd.agents.dialects import common, front
-from codexd.agents.mapping import NO_TIER, WORKSPACE, Asks, layer_of, tools_of
+from codexd.agents.mapping import UNHELD, WORKSPACE, Asks, layer_of, tools_of
 from codexd.agents.sheet import Sheet
 from codexd.agents.toolnames import VSCODE, WRITING
 from codexd.errors import Diagnostic, Severity
@@ -34,7 +34,7 @@ def read(path: Path, data: bytes) -> tuple[AgentDefinition | None, tuple[Diagnos
     if isinstance(page, Diagnostic):
         return None, (page,)
     definition = _definition(page)
-    return None if page.sheet.is_broken else definition, tuple(page.sheet.remarks)
+    return None if page.sheet.is_broken else definition, page.sheet.remarked()
 
 
 def _definition(page: front.Page) -> AgentDefinition:
@@ -74,7 +74,10 @@ def _tools(page: front.Page, asks: Asks, servers: list[str], mcp_tools: list[str
         return
     for word in words:
         server, _, tool = word.value.rpartition("/")
-        if server and (tool == "*" or tool.replace("_", "").lower() not in VSCODE):
+        if server.lower() in VSCODE:
+            # `search/codebase` is one of its own; so is `edit/*`, which is all of `edit`.
+            server, tool = "", server if tool == "*" else tool
+        if server:
             servers.append(server)
             mcp_tools += [] if tool == "*" else [tool]
             message = f"MCP servers are not connected yet: `{server}`"
@@ -86,7 +89,7 @@ def _tools(page: front.Page, asks: Asks, servers: list[str], mcp_tools: list[str
             asks.write.append(Grant(WORKSPACE, word.source))
         if "shell" in tools and not asks.exec:
             asks.exec.append(Grant("*", word.source))
-            sheet.remark_on(word, Severity.INFORMATION, f"programs: {NO_TIER}", code="no-tier")
+            sheet.remark_on(word, Severity.INFORMATION, UNHELD, code="no-tier")
         if "web_fetch" in tools:
             message = (
                 "each host would need your approval, and there is no way to ask yet, so it is "

@@ -15,8 +15,11 @@ from codexd.agents.definition import AgentDefinition, Retention
 from codexd.agents.dialects import common
 from codexd.agents.mapping import (
     NO_TIER,
+    UNHELD,
+    WIDE,
     WORKSPACE,
     Asks,
+    add_needed,
     bound,
     checked,
     command_fault,
@@ -59,6 +62,11 @@ _HOMES = {
     "permissionMode": "policies.permissions",
     "sandbox_mode": "policies.permissions",
     "readonly": "tools.fs.write",
+    "policy": "policies",
+    "budget": "max_tokens",
+    "token_budget": "max_tokens",
+    "deadline": "resource_limits.timeout_seconds",
+    "timeout": "resource_limits.timeout_seconds",
 }
 
 
@@ -75,7 +83,7 @@ def read(path: Path, data: bytes) -> tuple[AgentDefinition | None, tuple[Diagnos
         path, cast("dict[str, Any]", document.value), document.keys, document.values, _HOMES
     )
     definition = _definition(sheet)
-    return None if sheet.is_broken else definition, tuple(sheet.remarks)
+    return None if sheet.is_broken else definition, sheet.remarked()
 
 
 def _definition(sheet: Sheet) -> AgentDefinition:
@@ -94,6 +102,7 @@ def _definition(sheet: Sheet) -> AgentDefinition:
         asks.artifacts = common.artifacts(sheet)
     bound(sheet, asks)
     _remark_on_grants(sheet, asks)
+    add_needed(asks)
     max_tokens, said_at = _budget(sheet)
     return AgentDefinition(
         name=name,
@@ -178,14 +187,14 @@ def _described(
 ) -> None:
     sheet.only(("type", "server", "name", "description"), *at)
     if item.get("type") == "mcp":
-        server = sheet.text(*at, "server")
+        server = sheet.text(*at, "server").strip()
         if server:
             servers.append(server)
             common.mcp_server(sheet, (*at, "server"), server)
-        elif item.get("server") is None:
+        elif isinstance(item.get("server"), str | None):
             sheet.error(at, "`type: mcp` needs `server`: the name of an MCP server")
     elif item.get("name") is not None:
-        name = sheet.text(*at, "name")
+        name = sheet.text(*at, "name").strip()
         if name:
             common.tool(sheet, (*at, "name"), name, asks, mcp_tools)
     else:
@@ -227,23 +236,23 @@ def _files(sheet: Sheet, asks: Asks) -> None:
 
 
 def _net(sheet: Sheet, asks: Asks, block: str) -> None:
-    """`net: {allow: […]}`, or the list itself."""
+    """`net: {allow: […]}`, or the list itself; `[]` and `false` are none."""
     at: tuple[str, ...] = (block, "net")
     value = sheet.get(at)
     if isinstance(value, list):
         asks.net += checked(sheet, sheet.texts(*at), host_fault)
-    elif value is not None and sheet.mapping(*at):
+    elif value not in (None, False) and sheet.mapping(*at):
         asks.net += checked(sheet, sheet.texts(*at, "allow"), host_fault)
         asks.net_sub += checked(sheet, sheet.texts(*at, "subprocess"), host_fault)
 
 
 def _shell(sheet: Sheet, asks: Asks, block: str) -> None:
-    """`shell: {exec: […]}`, or the list itself; `[]` is none."""
+    """`shell: {exec: […]}`, or the list itself; `[]` and `false` are none."""
     at: tuple[str, ...] = (block, "shell")
     value = sheet.get(at)
     if isinstance(value, list):
         asks.exec += checked(sheet, sheet.texts(*at), command_fault)
-    elif value is not None and sheet.mapping(*at):
+    elif value not in (None, False) and sheet.mapping(*at):
         asks.exec += checked(sheet, sheet.texts(*at, "exec"), command_fault)
 
 
@@ -267,9 +276,9 @@ def _policies(sheet: Sheet, asks: Asks) -> None:
 def _remark_on_grants(sheet: Sheet, asks: Asks) -> None:
     if asks.exec:
         programs = ", ".join(f"`{grant.value}`" for grant in asks.exec)
-        sheet.remark_on(
-            asks.exec[0], Severity.INFORMATION, f"{programs}: {NO_TIER}", code="no-tier"
-        )
+        wide = any(grant.value in WIDE for grant in asks.exec)
+        message = UNHELD if wide else f"{programs}: {NO_TIER}"
+        sheet.remark_on(asks.exec[0], Severity.INFORMATION, message, code="no-tier")
     writing = [tool for tool in asks.tools if tool in WRITING]
     if writing and not asks.write and not asks.artifacts:
         message = f"`{writing[0]}` may write nowhere: no path is granted in `tools.fs.write`"
@@ -290,16 +299,13 @@ def _budget(sheet: Sheet) -> tuple[int | None, Source | None]:
 
 
 def _retention(sheet: Sheet) -> Retention:
-    if not isinstance(sheet.get(("policies", "context")), dict):
-        sheet.mapping("policies", "context") if "policies" in sheet.value else None
-        return Retention.PERMANENT
+    sheet.mapping("policies", "context")
     said = sheet.choice([*Retention], "policies", "context", "retention")
     return Retention(said) if said else Retention.PERMANENT
 
 
 def _redact(sheet: Sheet) -> bool:
-    if "policies" in sheet.value:
-        sheet.mapping("policies", "secrets")
+    sheet.mapping("policies", "secrets")
     redact = sheet.flag("policies", "secrets", "redact")
     if redact is False:
         message = "journal, logs and model stay redacted; only the agent's report may show secrets"
@@ -309,8 +315,7 @@ def _redact(sheet: Sheet) -> bool:
 
 def _deadline(sheet: Sheet, extras: dict[str, Any]) -> float | None:
     """The shortest of the limits of time; conditions of other kinds go to `extras`."""
-    if "resource_limits" in sheet.value:
-        sheet.mapping("resource_limits")
+    sheet.mapping("resource_limits")
     lengths = [sheet.number("resource_limits", "timeout_seconds", above=0)]
     others: list[Any] = []
     for n, item in enumerate(sheet.items("termination_conditions") or ()):
