@@ -12,6 +12,7 @@ from pathlib import Path
 import anyio
 from anyio.abc import Process
 from tests.cli.terminal import Terminal
+from tests.model_server import ModelServer
 
 DAEMON = Path(__file__).parent.parent.parent / "daemon"
 SOURCE = '''"""A small program with mistakes."""
@@ -48,6 +49,16 @@ def codexd(
         [sys.executable, "-m", "codexd", *argv], cwd=folder, env=environment(**(env or {})),
         stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60, check=False,
     )  # fmt: skip
+
+
+def model_flags(server: ModelServer, model: str = "small") -> list[str]:
+    """Flags that have the scripted server answer; a model `…-cloud` counts as hosted."""
+    return [
+        "-m", f"local/{model}",
+        "-c", f"model_providers.local.base_url={server.url}",
+        "-c", "model_providers.local.wire_api=chat",
+        "-c", "model_providers.local.name=Local",
+    ]  # fmt: skip
 
 
 @asynccontextmanager

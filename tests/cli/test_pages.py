@@ -79,22 +79,24 @@ OFFERS = (
     ("anthropic", "Anthropic needs a key, and ANTHROPIC_API_KEY is not set"),
     ("ollama", ()),
 )
-RECORDS = (
+AUDITED: Record = {"run": "91be00000000", "parent": None, "hash": "0f" * 32, "erased": []}
+RECORDS: tuple[Record, ...] = (
     {
         "event_type": "agent_execution", "agent_name": "sec-audit", "status": "completed",
         "goal": "Audit the code", "start_time": "2026-11-21T10:00:00.000Z",
         "end_time": "2026-11-21T10:00:01.100Z", "duration_secs": 1.1, "tokens_used": 1480,
-        "artifacts": ["artifacts/security-audit.md"], "error": None, "run": "91be00000000",
+        "artifacts": ["artifacts/security-audit.md"], "error": None, "codexd": AUDITED,
     },
     {
-        "event_type": "tool_call", "timestamp": "2026-11-21T10:00:00.500Z", "seq": 7,
-        "run": "91be00000000", "agent_name": "sec-audit", "act": 2, "tool": "grep",
-        "arguments": {"pattern": "eval\x1b[2J"}, "outcome": "ok", "result": "x" * 500,
+        "event_type": "tool_call", "timestamp": "2026-11-21T10:00:00.500Z",
+        "agent_name": "sec-audit", "tool": "grep", "arguments": {"pattern": "eval\x1b[2J"},
+        "outcome": "ok", "result": "x" * 500, "duration_secs": 0.0, "error": None,
+        "codexd": AUDITED,
     },
     {
-        "event_type": "security", "timestamp": "2026-11-21T10:00:00.600Z", "seq": 8,
-        "run": "91be00000000", "agent_name": "sec-audit", "what": "denied",
-        "subject": "write ./src",
+        "event_type": "security", "timestamp": "2026-11-21T10:00:00.600Z",
+        "agent_name": "sec-audit", "decision": "denied", "what": "write_file", "subject": "./src",
+        "by": "policy", "scope": None, "reason": "writing is granted nowhere", "codexd": AUDITED,
     },
 )  # fmt: skip
 CONSENT = Consent("api.anthropic.com", "./** without .env, .git, keys", ("sec-audit",))

@@ -9,7 +9,15 @@ import sys
 from pathlib import Path
 
 import pytest
-from tests.cli.program import codexd, ended, environment, on_terminal, until, workspace
+from tests.cli.program import (
+    codexd,
+    ended,
+    environment,
+    model_flags,
+    on_terminal,
+    until,
+    workspace,
+)
 from tests.cli.terminal import Terminal
 from tests.model_server import ModelServer, Scripted
 
@@ -27,16 +35,6 @@ def is_busy(screen: list[str]) -> bool:
 
 def no_spinner(screen: list[str]) -> bool:
     return not set("".join(screen)) & set(FRAMES)
-
-
-def model_flags(server: ModelServer, model: str = "small") -> list[str]:
-    """Flags that have the scripted server answer; a model `…-cloud` counts as hosted."""
-    return [
-        "-m", f"local/{model}",
-        "-c", f"model_providers.local.base_url={server.url}",
-        "-c", "model_providers.local.wire_api=chat",
-        "-c", "model_providers.local.name=Local",
-    ]  # fmt: skip
 
 
 @pytest.fixture

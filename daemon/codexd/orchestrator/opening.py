@@ -165,8 +165,10 @@ class Models:
             client=self.client(),
             window=self._config.model_context_window,
         )
+        if not model.host:
+            return Opened(model, price=Free(), billed=False)
         price = price_of(choice.provider.id, choice.id, base_url=choice.provider.base_url)
-        return Opened(model, price=price, billed=bool(model.host))
+        return Opened(model, price=price, billed=True)
 
     def secrets(self) -> dict[str, str]:
         """The values of the variables that hold keys, by name: redacted wherever they appear."""

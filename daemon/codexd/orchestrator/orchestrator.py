@@ -354,11 +354,13 @@ class Orchestrator:
         if run is None:
             raise UnknownRun(f"run `{run_id}` was written by a newer codexd, and cannot be shown")
         children = [self._stored_view(child, shorts) for child in journal.children(run_id)]
-        interrupted = False
-        if not run.ended:
-            stored = journal.stored(run_id)
-            interrupted = not journal.host_alive(stored.host if stored else None)
+        interrupted = not run.ended and not self._is_alive(run_id)
         return view_of(run, short=shorts[run_id], children=children, interrupted=interrupted)
+
+    def _is_alive(self, run_id: str) -> bool:
+        """Whether the process that drives the run, or drove it last, is there."""
+        stored = self._host.journal.stored(run_id)
+        return self._host.journal.host_alive(stored.host if stored else None)
 
     async def _short(self, run_id: str) -> str:
         shorts = await anyio.to_thread.run_sync(self._shorts)
@@ -386,32 +388,41 @@ class Orchestrator:
         since: str | None = None,
         follow: bool = False,
     ) -> AsyncIterator[Record]:
-        """Export records, oldest first: `{"event_type": "agent_execution" | "api_call" | …}`.
+        """The records of `runs/export.py`, in the order in which they were completed; then of
+        the runs that have not ended.
 
-        `since` is RFC 3339, or a length such as `2h`. Raises `BadRequest`, `UnknownRun`.
+        `run` stands for its whole tree. `since` is RFC 3339, or a length such as `2h`. With
+        `follow` it goes on until `run` has ended, or for ever. Raises `BadRequest`, `UnknownRun`.
         """
-        wanted = await anyio.to_thread.run_sync(self._find, run) if run is not None else None
+        journal, exporter = self._host.journal, Exporter()
         earliest = _since(since)
-        journal = self._host.journal
-        exporter = Exporter()
-        after = 0
+        top = await anyio.to_thread.run_sync(self._find, run) if run is not None else None
+        after = await anyio.to_thread.run_sync(journal.seq_before, top) if top else 0
+
+        def wanted(record: Record) -> bool:
+            return (top is None or exporter.is_below(record["codexd"]["run"], top)) and (
+                agent is None or record["agent_name"] == agent
+            )
+
         while True:
+            # Asked first: what a process wrote before it went is then among the events.
+            alive = top is None or await anyio.to_thread.run_sync(self._is_alive, top)
             events = await anyio.to_thread.run_sync(journal.events_after, after)
             for event in events:
                 after = event.seq
                 for record in exporter.records(event):
-                    if (
-                        (wanted is None or record["run"] == wanted)
-                        and (agent is None or record["agent_name"] == agent)
-                        and (earliest is None or event.at >= earliest)
-                    ):
+                    if wanted(record) and (earliest is None or event.at >= earliest):
                         yield record
-                if follow and wanted == event.run and isinstance(event.body, Ended):
+                if follow and top == event.run and isinstance(event.body, Ended):
                     return
-            if not events:
-                if not follow:
-                    return
-                await anyio.sleep(POLL_SECONDS)
+            if events:
+                continue
+            if not (follow and alive):
+                break
+            await anyio.sleep(POLL_SECONDS)
+        for record in await anyio.to_thread.run_sync(list, exporter.unfinished(self._is_alive)):
+            if wanted(record):
+                yield record
 
     async def verify(self) -> Mapping[str, Any]:
         """`{"ok": bool, "events": int, "runs": int, "faults": [{"seq": int, "what": str}]}`."""

@@ -11,6 +11,7 @@ import anyio
 from codexd.errors import CodexdError, Denied, ModelFault, NeedsModel, Unavailable
 from codexd.models import Request
 from codexd.runs import ledger
+from codexd.runs.admission import subject_of
 from codexd.runs.events import Answered, Begun, Body, Done, Lost, Noted, Refused
 from codexd.runs.host import Host
 from codexd.runs.seat import Cancel, Counted, Opened, Outcome, Seat
@@ -185,7 +186,8 @@ async def _call_tool(
                 output = await tool.call(arguments, seat.context)
         except Denied as denied:
             output = ToolOutput(str(denied), is_error=True)
-            refused = (Refused(what=tool.name, by="policy", why=str(denied)),)
+            subject = subject_of(begun.arguments)
+            refused = (Refused(what=tool.name, subject=subject, by="policy", why=str(denied)),)
         except CodexdError as fault:
             help = f" ({fault.help})" if fault.help else ""
             output = ToolOutput(f"{fault}{help}", is_error=True)

@@ -85,10 +85,7 @@ async def _tool(call: ToolCall, run: Run, seat: Seat, host: Host) -> list[Body]:
         try:
             changes = await tool.prepare(arguments, seat.context)
         except Denied as denied:
-            return [
-                Refused(what=tool.name, subject=_subject(call), by="policy", why=str(denied)),
-                _refused(call, str(denied)),
-            ]
+            return [_denied(call, denied, host), _refused(call, str(denied))]
         except CodexdError as fault:
             return [_refused(call, str(fault))]
     act = run.next_act
@@ -112,15 +109,21 @@ def _refused(call: ToolCall, text: str) -> Done:
     return Done(call_id=call.id, tool=call.name, text=text, is_error=True)
 
 
+def _denied(call: ToolCall, denied: Denied, host: Host) -> Refused:
+    subject = host.redact(subject_of(call.arguments))
+    return Refused(what=call.name, subject=subject, by="policy", why=str(denied))
+
+
 def _plain(reported: ReportFinding) -> tuple[Finding, ...]:
     """The findings, free of how a model may spell them."""
     return tuple(Finding.model_construct(**found.__dict__) for found in reported.findings)
 
 
-def _subject(call: ToolCall) -> str:
+def subject_of(arguments: str) -> str:
+    """What a tool call is about, for people: the first of its arguments."""
     try:
-        arguments: dict[str, Any] = json.loads(call.arguments)
-        return str(next(iter(arguments.values()), ""))[:200]
+        values: dict[str, Any] = json.loads(arguments)
+        return str(next(iter(values.values()), ""))[:200]
     except (ValueError, AttributeError):
         return ""
 
@@ -157,7 +160,8 @@ def _child_of_run(call: ToolCall, asked: Delegate, run: Run, seat: Seat, host: H
         child = start.child_of(seat, spec, host)
     except CodexdError as fault:
         help = f" ({fault.help})" if fault.help else ""
-        return [_refused(call, f"{fault}{help}")]
+        denied = [_denied(call, fault, host)] if isinstance(fault, Denied) else []
+        return [*denied, _refused(call, f"{fault}{help}")]
     act = run.next_act
     seat.child_acts[act] = child
     return [_child_begun(act, call.id, spec, child)]

@@ -60,6 +60,8 @@ class Started(Body):
     """The effective policy: its layers."""
     model: str = ""
     billed: bool = False
+    priced: bool = False
+    """Whether what its tokens cost is known: nothing, where nobody bills them."""
     window: int | None = None
     budget: int
     budget_micro_usd: int | None = None

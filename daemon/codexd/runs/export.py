@@ -1,8 +1,26 @@
-"""The audit log: the journal, read. Its records have the field names of the first design."""
+"""The audit log: the journal, read.
+
+Each record is one flat object. `agent_execution` has the ten fields of the first design and no
+other: `event_type, agent_name, status, goal, start_time, end_time, duration_secs, tokens_used,
+artifacts, error`. The other kinds (`api_call`, `tool_call`, `token_usage`, `security`) begin with
+`event_type, timestamp, agent_name`. What is codexd's own stands in one nested object, `codexd`:
+
+    run, parent   ids; a group of parallel runs has no agent's name, and its tokens are the sum of
+                  those of its children, as a run's include those that it delegated
+    act           which act of the run, where the record tells one
+    seq, hash     where in the journal's chain the record ends
+    erased        the names of the record's fields that are null because retention took them
+
+Times are RFC 3339 UTC. `null` stands for what is not known: the end of a run that has none yet
+(`running`, `interrupted`), the cost where no price is known, the outcome of an act that was under
+way when its process was killed.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -13,150 +31,227 @@ from codexd.runs.events import (
     Asked,
     Begun,
     Done,
+    Driven,
     Ended,
     Event,
     Lost,
     Refused,
     Started,
 )
+from codexd.runs.view import Status
 
 Record = Mapping[str, Any]
+
+
+@dataclass(slots=True)
+class _Run:
+    """What later records of a run need of what came before."""
+
+    began: Event
+    started: Started
+    last: Event
+    begun: dict[int, tuple[Event, Begun]] = field(default_factory=dict[int, tuple[Event, Begun]])
+    """The acts that are under way."""
+    spent: int = 0
+    has_ended: bool = False
 
 
 class Exporter:
     """Turns events, in the order of the journal, into audit records.
 
-    It remembers what each run's open acts began with, so that a record tells an act whole.
+    It remembers what each run and its open acts began with, so that a record tells an act whole.
     """
 
     def __init__(self) -> None:
-        self._started: dict[str, tuple[Event, Started]] = {}
-        self._begun: dict[tuple[str, int], tuple[Event, Begun]] = {}
+        self._runs: dict[str, _Run] = {}
 
     def records(self, event: Event) -> Iterator[Record]:
         """The records that `event` completes; most complete none."""
         body = event.body
+        if isinstance(body, Started):
+            # What is long, and is in no record, is not kept for as long as the log is read.
+            long = {"definition": None, "system": "", "tools": (), "policy": ()}
+            slim = body.model_copy(update=long)
+            self._runs[event.run] = _Run(event, slim, event)
+            return
+        run = self._runs.get(event.run)
+        if run is None:  # written by a newer codexd: shown by nobody
+            return
+        run.last = event
         match body:
-            case Started():
-                self._started[event.run] = (event, body)
+            case Driven():
+                run.has_ended = False
             case Begun():
-                self._begun[event.run, body.act] = (event, body)
+                run.begun[body.act] = (event, body)
             case Answered():
-                yield self._api_call(event, body)
-                yield self._token_usage(event, body)
+                run.spent += body.charged
+                yield _api_call(run, body, event)
+                yield _token_usage(run, body, event)
             case Lost():
-                begun = self._begun.get((event.run, body.act))
+                run.spent += body.charged
+                begun = run.begun.get(body.act)
                 if begun and begun[1].what == "model":
-                    yield self._token_usage(event, body)
+                    yield _api_call(run, body, event)
+                    yield _token_usage(run, body, event)
                 else:
-                    yield self._tool_call(event, body)
+                    yield _tool_call(run, body, event)
             case Done():
-                yield self._tool_call(event, body)
+                run.spent += body.spent
+                yield _tool_call(run, body, event)
             case Asked() | Approved() | Refused():
-                yield self._base(event, "security") | {
-                    "decision": body.kind,
-                    **body.model_dump(mode="json", exclude_defaults=True),
-                }
+                yield _security(run, body, event)
             case Ended():
-                yield self._agent_execution(event, body)
+                run.has_ended = True
+                yield _agent_execution(run, body)
             case _:
                 pass
 
-    def _base(self, event: Event, kind: str) -> dict[str, Any]:
-        started = self._started.get(event.run)
-        return {
-            "event_type": kind,
-            "timestamp": event.at,
-            "seq": event.seq,
-            "run": event.run,
-            "agent_name": started[1].agent if started else "",
-        }
+    def unfinished(self, is_alive: Callable[[str], bool]) -> Iterator[Record]:
+        """Records of the runs that have not ended, and of acts that a killed process had begun."""
+        for id, run in self._runs.items():
+            if run.has_ended:
+                continue
+            alive = is_alive(id)
+            if not alive:
+                for event, begun in list(run.begun.values()):
+                    tell = _api_call if begun.what == "model" else _tool_call
+                    yield tell(run, Lost(act=begun.act, why="no outcome is known"), event)
+            yield _agent_execution(run, Status.RUNNING if alive else Status.INTERRUPTED)
 
-    def _agent_execution(self, event: Event, body: Ended) -> Record:
-        began, started = self._started.get(event.run, (None, None))
-        error = body.reason or None if body.status.value != "completed" else None
-        return {
-            "event_type": "agent_execution",
-            "agent_name": started.agent if started else "",
-            "status": body.status.value,
-            "goal": started.goal if started else "",
-            "start_time": began.at if began else None,
-            "end_time": event.at,
-            "duration_secs": event.active_ms / 1000,
-            "tokens_used": body.spent,
-            "artifacts": list(body.artifacts),
-            "error": error,
-            "run": event.run,
-            "parent": started.parent if started else None,
-            "seq": event.seq,
-            "hash": event.hash,
-        }
-
-    def _api_call(self, event: Event, body: Answered) -> Record:
-        _, begun = self._begun.pop((event.run, body.act), (None, None))
-        started = self._started.get(event.run)
-        return self._base(event, "api_call") | {
-            "act": body.act,
-            "model": started[1].model if started else "",
-            "response_model": body.model,
-            "request_digest": begun.digest if begun else "",
-            "tokens_reserved": begun.reserved if begun else None,
-            "output_cap": begun.cap if begun else None,
-            "duration_secs": body.ms / 1000,
-            "finish_reason": body.stop if not body.fault else None,
-            "error": body.message or None,
-            "answer": None if event.erased else _answer(body, begun.digest if begun else ""),
-        }
-
-    def _token_usage(self, event: Event, body: Answered | Lost) -> Record:
-        usage = body.usage if isinstance(body, Answered) else None
-        return self._base(event, "token_usage") | {
-            "act": body.act,
-            "input_tokens": usage.input if usage else None,
-            "cached_tokens": usage.cached if usage else None,
-            "output_tokens": usage.output if usage else None,
-            "reasoning_tokens": usage.reasoning if usage else None,
-            "tokens_charged": body.charged,
-            "uncertain": body.uncertain if isinstance(body, Answered) else body.charged,
-            "cost_usd": body.charged_micro_usd / 1e6,
-        }
-
-    def _tool_call(self, event: Event, body: Done | Lost) -> Record:
-        _, begun = self._begun.pop((event.run, body.act), (None, None))
-        done = body if isinstance(body, Done) else None
-        return self._base(event, "tool_call") | {
-            "act": body.act,
-            "tool": (begun.tool if begun else done.tool if done else ""),
-            "arguments": begun.arguments if begun and not event.erased else None,
-            "effect": begun.effect.value if begun else None,
-            "outcome": "lost" if done is None else "error" if done.is_error else "ok",
-            "result": None if event.erased else done.text if done else None,
-            "error": body.why if isinstance(body, Lost) else None,
-            "duration_secs": done.ms / 1000 if done else None,
-            "wrote": list(done.wrote) if done else [],
-            "child_run": (done.run if done else "") or None,
-        }
+    def is_below(self, run: str | None, top: str) -> bool:
+        """Whether `run` is `top`, or was started by it or by one below it."""
+        while run is not None and run != top:
+            known = self._runs.get(run)
+            run = known.started.parent if known else None
+        return run is not None
 
 
-def _answer(body: Answered, request: str) -> Record | None:
-    """The answer as `replay` plays it back; `None` for a fault."""
-    if body.fault:
-        return None
+def _base(run: _Run, event: Event, kind: str) -> dict[str, Any]:
+    return {"event_type": kind, "timestamp": event.at, "agent_name": run.started.agent}
+
+
+def _own(run: _Run, event: Event, *, act: int = 0, erased: Sequence[str] = ()) -> Record:
+    own: dict[str, Any] = {"run": event.run, "parent": run.started.parent}
+    if act:
+        own["act"] = act
+    return {"codexd": {**own, "seq": event.seq, "hash": event.hash, "erased": list(erased)}}
+
+
+def _agent_execution(run: _Run, end: Ended | Status) -> Record:
+    event = run.last
+    ended = end if isinstance(end, Ended) else None
+    status = end.status if isinstance(end, Ended) else end
+    return {
+        "event_type": "agent_execution",
+        "agent_name": run.started.agent,
+        "status": status.value,
+        "goal": run.started.goal,
+        "start_time": run.began.at,
+        "end_time": event.at if ended else None,
+        "duration_secs": event.active_ms / 1000,
+        "tokens_used": ended.spent if ended else run.spent,
+        "artifacts": list(ended.artifacts) if ended else [],
+        "error": ended.reason or status.value if ended and status is not Status.COMPLETED else None,
+        **_own(run, event),
+    }
+
+
+def _api_call(run: _Run, body: Answered | Lost, event: Event) -> Record:
+    _, begun = run.begun.pop(body.act, (None, None))
+    answered = body if isinstance(body, Answered) else None
+    has_answer = answered is not None and not answered.fault
+    is_erased = has_answer and event.erased
+    return {
+        **_base(run, event, "api_call"),
+        "model": begun.model if begun else run.started.model,
+        "response_model": answered.model or None if answered else None,
+        "context_window": run.started.window,
+        "request_digest": begun.digest if begun else None,
+        "tokens_reserved": begun.reserved if begun else None,
+        "output_cap": begun.cap if begun else None,
+        "duration_secs": answered.ms / 1000 if answered else None,
+        "finish_reason": answered.stop if answered and has_answer else None,
+        "answer": _answer(answered) if answered and has_answer and not is_erased else None,
+        "error": (body.why if isinstance(body, Lost) else body.message) or None,
+        **_own(run, event, act=body.act, erased=("answer",) if is_erased else ()),
+    }
+
+
+def _answer(body: Answered) -> Record:
+    """An answer as `replay` plays it back."""
     return {
         "text": body.text,
         "calls": [{"id": c.id, "name": c.name, "arguments": c.arguments} for c in body.calls],
         "opaque": list(body.opaque),
         "stop": body.stop,
-        "usage": None
-        if body.usage is None
-        else {
-            "input": body.usage.input,
-            "output": body.usage.output,
-            "cached": body.usage.cached,
-            "reasoning": body.usage.reasoning,
-        },
+        "usage": asdict(body.usage) if body.usage else None,
         "model": body.model,
-        "request": request,
+    }
+
+
+def _token_usage(run: _Run, body: Answered | Lost, event: Event) -> Record:
+    usage = body.usage if isinstance(body, Answered) else None
+    return {
+        **_base(run, event, "token_usage"),
+        "input_tokens": usage.input if usage else None,
+        "cached_tokens": usage.cached if usage else None,
+        "output_tokens": usage.output if usage else None,
+        "reasoning_tokens": usage.reasoning if usage else None,
+        "tokens_charged": body.charged,
+        "uncertain": body.uncertain if isinstance(body, Answered) else body.charged,
+        "cost_usd": body.charged_micro_usd / 1e6 if run.started.priced else None,
+        **_own(run, event, act=body.act),
+    }
+
+
+def _tool_call(run: _Run, body: Done | Lost, event: Event) -> Record:
+    began, begun = run.begun.pop(body.act, (None, None))
+    done = body if isinstance(body, Done) else None
+    erased: list[str] = []
+    if began and began.erased:
+        erased.append("arguments")
+    if done and event.erased:
+        erased.append("result")
+    return {
+        **_base(run, event, "tool_call"),
+        "tool": begun.tool if begun else done.tool if done else "",
+        "arguments": _arguments(begun) if begun and "arguments" not in erased else None,
+        "effect": begun.effect.value if begun else None,
+        "outcome": "unknown" if done is None else "error" if done.is_error else "ok",
+        "result": done.text if done and "result" not in erased else None,
+        "wrote": list(done.wrote) if done else [],
+        "child_run": (begun.run if begun else "") or None,
+        "duration_secs": done.ms / 1000 if done else None,
+        "error": body.why if isinstance(body, Lost) else None,
+        **_own(run, event, act=body.act, erased=erased),
+    }
+
+
+def _arguments(begun: Begun) -> Any:
+    """What a tool was called with, a child run begun with; as text where that is no JSON."""
+    if begun.spec is not None:
+        return begun.spec.model_dump(mode="json", exclude_defaults=True)
+    try:
+        return json.loads(begun.arguments, parse_constant=_refuse)
+    except ValueError:
+        return begun.arguments
+
+
+def _refuse(constant: str) -> None:
+    raise ValueError(f"{constant} is no JSON")
+
+
+def _security(run: _Run, body: Asked | Approved | Refused, event: Event) -> Record:
+    said = body.model_dump(mode="json")
+    return {
+        **_base(run, event, "security"),
+        "decision": body.kind,
+        "what": body.what,
+        "subject": body.subject,
+        "by": said.get("by") or None,
+        "scope": said.get("scope") or None,
+        "reason": said.get("why") or None,
+        **_own(run, event),
     }
 
 

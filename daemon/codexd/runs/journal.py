@@ -216,8 +216,7 @@ class Journal:
 
     def _write_head(self, seq: int, digest: bytes) -> None:
         """Write down the chain's last link outside the database, where a cut tail shows."""
-        line = f"{seq:020} {digest.hex()}
-"
+        line = f"{seq:020} {digest.hex()}\n"
         # One write of one length over the last one: whoever dies here leaves the old or the new.
         # The events are committed; a disk that is full now makes the check weaker, not them false.
         with suppress(OSError):
@@ -260,6 +259,10 @@ class Journal:
         with self._reading() as db:
             rows = db.execute(SQL["events"], (seq, limit)).fetchall()
         return [_event(row) for row in rows]
+
+    def seq_before(self, run: str) -> int:
+        """The number of the last event before a run's first."""
+        return self._column("first_seq", run)[0] - 1
 
     def all_events(self, run: str) -> list[Event]:
         """Every event of one run."""

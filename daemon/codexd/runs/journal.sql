@@ -84,6 +84,10 @@ SELECT * FROM event WHERE run = ? ORDER BY n;
 -- query: events
 SELECT * FROM event WHERE seq > ? ORDER BY seq LIMIT ?;
 
+-- query: first_seq
+-- Where the log of a run, and of all that it started, begins.
+SELECT seq FROM event WHERE run = ? AND n = 1;
+
 -- query: roots
 SELECT id FROM run WHERE parent IS NULL ORDER BY started_at DESC, rowid DESC LIMIT ?;
 

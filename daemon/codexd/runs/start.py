@@ -155,6 +155,7 @@ def _seat(
             f"no price is known for {opened.model.name}, so a limit in money cannot be kept",
             help="leave --budget-usd out: the limit in tokens holds",
         )
+    light = host.light_model()
     artifacts = definition.artifacts if order.artifacts is None else order.artifacts
     above = _policy_of(parent, host)
     policy = (*above, _for_artifacts(definition.policy, definition.artifacts, artifacts))
@@ -178,6 +179,7 @@ def _seat(
         policy=tuple(asdict(layer) for layer in policy),
         model=opened.model.name,
         billed=opened.billed,
+        priced=opened.price is not None and (light is None or light.price is not None),
         window=opened.model.window,
         budget=account.cap,
         budget_micro_usd=money.cap if money else None,
@@ -194,7 +196,7 @@ def _seat(
         money=money,
         definition=definition,
         model=opened,
-        light=host.light_model(),
+        light=light,
         tools={tool.name: tool for tool in tools},
         context=replace(host.context, policy=policy, scope=spec.scope),
         parent=parent,

@@ -68,7 +68,8 @@ class RunView:
     uncertain: int
     """Of `spent`, tokens charged for calls whose usage never arrived."""
     spent_usd: float | None
-    """`None` where no price is known."""
+    """Dollars settled, its children's included: 0.0 where nobody bills (rules, a model on this
+    machine); `None` where the price of any of its models is not known."""
     budget_usd: float | None
     started_at: str
     """RFC 3339 UTC with milliseconds."""

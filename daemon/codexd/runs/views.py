@@ -32,6 +32,8 @@ def view_of(
     # A child's spending joins its parent's when it ends; until then it is added here.
     done = {child.run for child in run.children if child.status is not None}
     live = [child for child in children if child.id not in done]
+    priced = started.priced or run.is_group
+    known = priced and all(child.spent_usd is not None for child in children)
     micro = run.spent_micro_usd + sum(round((c.spent_usd or 0) * 1e6) for c in live)
     return RunView(
         id=run.id,
@@ -47,7 +49,7 @@ def view_of(
         spent=run.spent + sum(child.spent for child in live),
         budget=started.budget,
         uncertain=run.uncertain + sum(child.uncertain for child in live),
-        spent_usd=micro / 1e6 if micro else None,
+        spent_usd=micro / 1e6 if known else None,
         budget_usd=None if started.budget_micro_usd is None else started.budget_micro_usd / 1e6,
         started_at=run.began_at,
         ended_at=run.ended_at,
