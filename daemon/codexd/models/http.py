@@ -13,6 +13,7 @@ from collections.abc import AsyncGenerator, AsyncIterable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import lru_cache
 from types import TracebackType
 from typing import Any, Protocol, Self, cast
 from urllib.request import getproxies, proxy_bypass
@@ -181,7 +182,7 @@ class Service:
     @property
     def host(self) -> str:
         """The host, and the port where the URL names one."""
-        return httpx.URL(self.provider.base_url).netloc.decode()
+        return _url(self.provider.base_url).netloc.decode()
 
     @asynccontextmanager
     async def post(self, path: str, body: bytes) -> AsyncGenerator[httpx.Response]:
@@ -249,8 +250,7 @@ class Service:
         idle = provider.stream_idle_timeout_ms / 1000
         return httpx.Request(
             method,
-            provider.base_url.rstrip("/") + path,
-            params=dict(provider.query_params) or None,
+            _url(provider.base_url, path, tuple(provider.query_params.items())),
             headers=self.headers,
             content=body,
             extensions={"timeout": {"connect": CONNECT_SECONDS, "read": idle, "pool": None}},
@@ -318,9 +318,14 @@ def _why(error: BaseException) -> str:
     return str(inner) or type(inner).__name__
 
 
+@lru_cache(maxsize=64)  # to parse one takes longer than to read the answer's events
+def _url(base: str, path: str = "", query: tuple[tuple[str, str], ...] = ()) -> httpx.URL:
+    return httpx.URL(base.rstrip("/") + path, params=dict(query) or None)
+
+
 def is_local(provider: Provider) -> bool:
     """Whether what is sent to `provider` stays on this machine."""
-    host = httpx.URL(provider.base_url).host
+    host = _url(provider.base_url).host
     return host in {"localhost", "::1"} or host.startswith("127.") or host.endswith(".localhost")
 
 

@@ -32,7 +32,8 @@ async def drive(seat: Seat, host: Host) -> None:
     news: Sequence[Body] = seat.opening
     try:
         async with anyio.create_task_group() as group:
-            group.start_soon(_watch_deadline, seat)
+            if seat.run.started.deadline_seconds is not None:
+                group.start_soon(_watch_deadline, seat.run.started.deadline_seconds, seat)
             while True:
                 begun = await _step(seat, host, news)
                 if seat.run.ended:
@@ -116,9 +117,6 @@ def _stop_acts(seat: Seat) -> None:
             seat.scopes[begun.act].cancel()
 
 
-async def _watch_deadline(seat: Seat) -> None:
-    seconds = seat.run.started.deadline_seconds
-    if seconds is None:
-        return
+async def _watch_deadline(seconds: float, seat: Seat) -> None:
     await anyio.sleep(max(0.0, seconds - seat.watch.ms / 1000))
     seat.inbox.put(Cancel(Status.DEADLINE_EXCEEDED, f"its deadline of {seconds:g} s has passed"))

@@ -6,6 +6,7 @@ import secrets
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import lru_cache
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -176,7 +177,7 @@ def _seat(
         scope=spec.scope,
         system=host.redact(system_prompt(definition, project_rules=host.project_rules)),
         tools=tuple(_schema(tool) for tool in tools),
-        policy=tuple(asdict(layer) for layer in policy),
+        policy=tuple(_plain(layer) for layer in policy),
         model=opened.model.name,
         billed=opened.billed,
         priced=opened.price is not None and (light is None or light.price is not None),
@@ -239,6 +240,12 @@ def _deadline(*lengths: float | Seat | None) -> float | None:
 def _schema(tool: Tool) -> dict[str, Any]:
     told = schema_of(tool)
     return {"name": told.name, "description": told.description, "parameters": told.parameters}
+
+
+@lru_cache(maxsize=64)  # hundreds of runs of one definition have the same layers
+def _plain(layer: Layer) -> dict[str, Any]:
+    """The layer as plain data, shared: not to be changed."""
+    return asdict(layer)
 
 
 def _own_artifacts(declared: Sequence[tuple[str, ...]]) -> list[tuple[str, ...]]:

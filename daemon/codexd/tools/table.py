@@ -34,6 +34,13 @@ _FAMILIES = {
 _HOMES = {name: home for home, names in _FAMILIES.items() for name in names}
 
 
+@cache
+def _tool(name: str) -> Tool:
+    module, constant = _HOMES[name].split(".")
+    tools: tuple[Tool, ...] = getattr(import_module(f"codexd.tools.{module}"), constant)
+    return next(tool for tool in tools if tool.name == name)
+
+
 class _Table(Mapping[str, Tool]):
     """The tools by name; a family's module is imported when one of its tools is first asked for.
 
@@ -41,9 +48,7 @@ class _Table(Mapping[str, Tool]):
     """
 
     def __getitem__(self, name: str) -> Tool:
-        module, constant = _HOMES[name].split(".")
-        tools: tuple[Tool, ...] = getattr(import_module(f"codexd.tools.{module}"), constant)
-        return next(tool for tool in tools if tool.name == name)
+        return _tool(name)
 
     def __iter__(self) -> Iterator[str]:
         return iter(_HOMES)
