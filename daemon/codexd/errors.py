@@ -152,15 +152,6 @@ class Unavailable(CodexdError):
     """The store or the disk did not answer; asking again may help."""
 
 
-def leaves(fault: BaseException) -> Iterator[BaseException]:
-    """`fault`, or what a group of faults is made of."""
-    if isinstance(fault, BaseExceptionGroup):
-        for part in cast("BaseExceptionGroup[BaseException]", fault).exceptions:
-            yield from leaves(part)
-    else:
-        yield fault
-
-
 class Severity(StrEnum):
     """LSP's four; an `ERROR` in an agent file keeps it out of service."""
 
