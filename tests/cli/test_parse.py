@@ -47,7 +47,7 @@ MISUSES = [
     ("no-verb", ["--json"], ""),
     ("unknown-verb", ["delegat", "x"], "delegate"),
     ("unknown-verb", ["runs", "shw"], "runs show"),
-    ("unknown-verb", ["runs", "resume"], ""),
+    ("unknown-verb", ["runs", "rewind"], ""),
     ("verb-incomplete", ["runs"], ""),
     ("unknown-flag", ["delegate", "x", "--budgt", "5"], "--budget"),
     ("flag-needs-value", ["delegate", "x", "--goal"], ""),

@@ -66,6 +66,13 @@ class Door:
         folder = self.asked.one("--cd")
         return f"{words} -C {shlex.quote(folder)}" if folder else words
 
+    def run_id(self) -> str | None:
+        """The id asked for; `None`: the last run."""
+        named = self.asked.one("ID")
+        if named is not None and self.asked.has("--last"):
+            raise Misuse("both", one="ID", other="--last")
+        return named
+
     def show(self, lines: Sequence[str]) -> None:
         """Write lines to stdout."""
         self.out.write("".join(f"{line}\n" for line in lines))

@@ -1,4 +1,4 @@
-"""The verbs about runs that were: `runs list`, `runs show`, `runs watch`."""
+"""The verbs about runs that were: `runs list`, `runs show`, `runs watch`, `runs undo`."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ import anyio
 
 from codexd.cli.door import Door
 from codexd.cli.exits import exit_status
-from codexd.cli.faults import Misuse
 from codexd.cli.live import Stage
-from codexd.cli.render import result, run_page, runs_table
+from codexd.cli.render import go_on, result, run_page, runs_table, undone_page
 from codexd.cli.units import read_count
+from codexd.orchestrator import Undone
 from codexd.runs.view import RunView
 
 
@@ -35,7 +35,7 @@ def list_(door: Door) -> int:
 
 def show(door: Door) -> int:
     """`codexd runs show [ID | --last]`."""
-    which = _which(door)
+    which = door.run_id()
 
     async def ask() -> RunView:
         async with door.open() as codexd:
@@ -45,7 +45,7 @@ def show(door: Door) -> int:
     if door.json:
         door.give(run)
     else:
-        door.show(run_page(run, door.page))
+        door.show(run_page(run, door.page, go_on=go_on(run, door.command)))
     return 0
 
 
@@ -56,21 +56,29 @@ def watch(door: Door) -> int:
         door.give(run)
     else:
         again = door.command(f"codexd runs show {run.short}")
-        door.show(result(run, door.page, again=again))
+        door.show(result(run, door.page, again=again, go_on=go_on(run, door.command)))
     return exit_status(run)
 
 
-def _which(door: Door) -> str | None:
-    """The id asked for; `None`: the last run."""
-    named = door.asked.one("ID")
-    if named is not None and door.asked.has("--last"):
-        raise Misuse("both", one="ID", other="--last")
-    return named
+def undo(door: Door) -> int:
+    """`codexd runs undo [ID | --last]`: 1 where files were changed since, and nothing is done."""
+    which = door.run_id()
+
+    async def ask() -> Undone:
+        async with door.open() as codexd:
+            return await codexd.undo(which)
+
+    undone = anyio.run(ask)
+    if door.json:
+        door.give(undone)
+    else:
+        door.show(undone_page(undone, door.page))
+    return 1 if undone.conflicts else 0
 
 
 async def _watch(door: Door) -> RunView:
     """The run, shown until it has ended."""
-    which = _which(door)
+    which = door.run_id()
     seen: list[RunView] = []
     stage = Stage(door.err, door.progress, lambda: seen[-1:], repaints=door.repaints)
     try:

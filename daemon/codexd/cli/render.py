@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from codexd.cli.columns import cells, clean, cut, pad, table, wrap
 from codexd.cli.exits import SEVERITIES, all_findings, tree
@@ -13,6 +14,9 @@ from codexd.cli.units import age, dollars, duration, length, number
 from codexd.errors import Severity
 from codexd.runs.view import Judged, RunView, Status
 from codexd.tools import Finding
+
+if TYPE_CHECKING:
+    from codexd.orchestrator import Undone
 
 TOP_OF_ONE, TOP_OF_MANY = 10, 4
 """Findings shown at the end of one run, and of several."""
@@ -29,6 +33,8 @@ SIGNS: dict[Status, tuple[str, Ink]] = {
 }
 _SEVERITY_INK: dict[Severity, Ink] = {Severity.ERROR: "red", Severity.WARNING: "yellow"}
 _MARKS = {"pending": "○", "in_progress": "◐", "completed": "●"}
+LEAST_NEW_BUDGET = 5_000
+"""The smallest budget that is suggested for going on: a few calls fit in it."""
 _NARROWEST_MESSAGE, _NARROWEST_TABLE = 28, 72
 """Columns below which findings, and the table of runs, are stacked instead."""
 
@@ -38,10 +44,13 @@ def is_group(run: RunView) -> bool:
     return not run.agent
 
 
-def result(run: RunView, page: Page, *, again: str, written: str = "") -> list[str]:
+def result(
+    run: RunView, page: Page, *, again: str, written: str = "", go_on: str = ""
+) -> list[str]:
     """The block that ends a `delegate`: rows, findings, what it took and left.
 
-    `again` is the command that shows all of it; `written` the file that holds it as JSON.
+    `again` is the command that shows all of it; `written` the file that holds it as JSON; `go_on`
+    the command that goes on with it.
     """
     shown = list(run.children) if is_group(run) and run.children else [run]
     many = is_group(run)
@@ -53,7 +62,28 @@ def result(run: RunView, page: Page, *, again: str, written: str = "") -> list[s
         (_together(run, page) if many else []) + _totals(run, page),
     ]
     blocks[-1] += _files(run, page, written)
+    if go_on:
+        blocks[-1] += page.labelled(page.text("go-on"), go_on, indent=9)
     return _joined(blocks)
+
+
+def go_on(run: RunView, command: Callable[[str], str]) -> str:
+    """The command that goes on with a run that stopped; empty where that would not help.
+
+    `command` puts the folder to a command that is suggested.
+    """
+    if run.parent is not None or run.status is Status.COMPLETED or not run.status.ended:
+        return ""
+    # What rules could not do once they cannot do again.
+    if run.status is Status.FAILED and all(each.model in ("", "offline") for each in tree(run)):
+        return ""
+    words = f"codexd runs resume {run.short}"
+    stopped = {each.status for each in tree(run)}
+    if Status.BUDGET_EXCEEDED in stopped:
+        words += f" --budget {max(2 * run.budget, LEAST_NEW_BUDGET)}"
+    if Status.DEADLINE_EXCEEDED in stopped and run.deadline_seconds is not None:
+        words += f" --deadline {max(2, round(2 * run.deadline_seconds))}s"
+    return command(words)
 
 
 def _joined(blocks: Sequence[list[str]]) -> list[str]:
@@ -343,7 +373,7 @@ def _run_cells(run: RunView, page: Page, now: datetime) -> list[str]:
     ]
 
 
-def run_page(run: RunView, page: Page) -> list[str]:
+def run_page(run: RunView, page: Page, *, go_on: str = "") -> list[str]:
     """All of one run, as `runs show` tells it; then each of its children."""
     blocks = [[*rows([run], page)[0], *_why(run, page)], _facts(run, page)]
     if run.plan:
@@ -361,10 +391,31 @@ def run_page(run: RunView, page: Page) -> list[str]:
     blocks.append(_judgements(run, page))
     alone = _alone(run)
     blocks.append(_files(alone, page, ""))
+    if go_on:
+        blocks.append(page.labelled(page.text("go-on"), go_on, indent=9))
     for child in run.children:
         blocks.append([page.ink("dim", "─" * min(page.prose, 60))])
         blocks.append(run_page(child, page))
     return _joined(blocks)
+
+
+def undone_page(undone: Undone, page: Page) -> list[str]:
+    """What `runs undo` did."""
+    text = page.text
+    rows = [
+        ("undo.conflict", undone.conflicts),
+        ("undo.restored", undone.restored),
+        ("undo.deleted", undone.deleted),
+    ]
+    lines = [
+        line
+        for key, paths in rows
+        for path in paths
+        for line in page.labelled(text(key), clean(path), indent=14)
+    ]
+    if undone.conflicts:
+        lines += wrap(text("undo.nothing-done"), page.prose)
+    return lines or [text("undo.none", run=undone.run)]
 
 
 def _alone(run: RunView) -> RunView:

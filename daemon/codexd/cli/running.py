@@ -1,4 +1,4 @@
-"""The verbs that run agents: `delegate`, `delegate-parallel`, `agent-create`."""
+"""The verbs that run agents: `delegate`, `delegate-parallel`, `agent-create`, `runs resume`."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from codexd.cli.live import Stage
 from codexd.cli.page import Page
 from codexd.cli.parse import Asked
 from codexd.cli.plain import check_writable, document, write_whole
-from codexd.cli.render import result
+from codexd.cli.render import go_on, result
 from codexd.cli.units import length, read_dollars, read_seconds, read_tokens
 from codexd.errors import Denied, Severity, Unavailable
 from codexd.orchestrator import (
@@ -30,8 +30,10 @@ from codexd.orchestrator import (
     CreatedAgent,
     Delegate,
     DelegateParallel,
+    Kept,
     Notice,
     Orchestrator,
+    Resume,
 )
 from codexd.runs.view import RunView
 
@@ -87,6 +89,22 @@ def agent_create(door: Door) -> int:
 
     async def act(codexd: Orchestrator, stage: Stage) -> RunView:
         return await codexd.create_agent(request, partial(_show_created, door, stage))
+
+    return anyio.run(_drive, door, act)
+
+
+def resume(door: Door) -> int:
+    """`codexd runs resume [ID | --last]`."""
+    asked = door.asked
+    request = Resume(
+        run=door.run_id(),
+        budget=_read(asked, "--budget", read_tokens),
+        budget_usd=_read(asked, "--budget-usd", read_dollars),
+        deadline_seconds=_read(asked, "--deadline", read_seconds),
+    )
+
+    async def act(codexd: Orchestrator, stage: Stage) -> RunView:
+        return await codexd.resume(request, partial(_show_kept, door, stage))
 
     return anyio.run(_drive, door, act)
 
@@ -272,6 +290,14 @@ def _show_created(door: Door, stage: Stage, created: CreatedAgent) -> None:
     stage.write([page.ink("bold", clean(head)), *body])
 
 
+def _show_kept(door: Door, stage: Stage, kept: Kept) -> None:
+    """What a resumed run has already, before it goes on."""
+    text, page = door.text, door.progress
+    answers = text.count("kept.answers", kept.answers)
+    results = text.count("kept.results", kept.results)
+    stage.write([f"{page.ink('green', '↻')} {text('kept', answers=answers, results=results)}"])
+
+
 def _output(door: Door) -> Path | None:
     """The file of `-o`, which can be written as far as one can tell beforehand."""
     name = door.asked.one("--output")
@@ -289,9 +315,11 @@ def _give(run: RunView, door: Door, output: Path | None) -> int:
     if door.json:
         door.give(run)
     else:
-        again = door.command("codexd runs show --last")
+        which = run.short if door.asked.verb.name.startswith("runs ") else "--last"
+        again = door.command(f"codexd runs show {which}")
         written = str(output) if output and not fault else ""
-        door.show(result(run, door.page, again=again, written=written))
+        further = go_on(run, door.command)
+        door.show(result(run, door.page, again=again, written=written, go_on=further))
     if fault is not None:
         door.err.write("".join(f"{line}\n" for line in lines_of(fault, door.text)))
         return status or FAILED

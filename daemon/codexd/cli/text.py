@@ -225,6 +225,26 @@ SENTENCES: Mapping[str, tuple[str, str]] = {
         "[o]nce  [a]lways here  [N]o",
         "[o] 今回だけ  [a] ここでは常に  [N] いいえ",
     ),
+    "kept": (
+        "{answers} and {results} taken from the journal, none paid again",
+        "{answers}と{results}を監査ログから引き継ぎ (再課金なし)",
+    ),
+    "kept.answers.one": ("{n} answer", "回答 {n} 件"),
+    "kept.answers.many": ("{n} answers", "回答 {n} 件"),
+    "kept.results.one": ("{n} tool result", "ツール結果 {n} 件"),
+    "kept.results.many": ("{n} tool results", "ツール結果 {n} 件"),
+    "go-on": ("go on", "続行"),
+    "undo.restored": ("restored", "復元"),
+    "undo.deleted": ("deleted", "削除"),
+    "undo.conflict": ("changed since", "変更あり"),
+    "undo.nothing-done": (
+        "nothing was put back: somebody changed these files after the run",
+        "何も戻していません: 上のファイルは実行後に変更されています",
+    ),
+    "undo.none": (
+        "run {run} wrote nothing that is not as before",
+        "実行 {run} が書いたものはありません",
+    ),
     "created": ("{name} (from {origin})", "{name} (元: {origin})"),
     # Pages about runs.
     "runs.none": (

@@ -320,6 +320,34 @@ VERBS = (
         (LAST, CD),
     ),
     Verb(
+        "runs resume",
+        Words("go on with a run that stopped", "止まった実行を続ける"),
+        "running:resume",
+        (WHICH_RUN,),
+        (
+            LAST,
+            Flag(
+                "--budget",
+                Words("its new total of tokens", "新しい予算 (トークン、合計)"),
+                metavar="TOKENS",
+            ),
+            Flag(
+                "--deadline",
+                Words("its new total of running time", "新しい期限 (実行時間の合計)"),
+                metavar="TIME",
+            ),
+            OUTPUT,
+            *RUNNING,
+        ),
+    ),
+    Verb(
+        "runs undo",
+        Words("put back the files that a run wrote", "実行が書いたファイルを元に戻す"),
+        "history:undo",
+        (WHICH_RUN,),
+        (LAST, CD),
+    ),
+    Verb(
         "models",
         Words("the models that can be used", "使えるモデル"),
         "about:models",

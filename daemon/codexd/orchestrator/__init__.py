@@ -9,7 +9,10 @@ from codexd.orchestrator.verbs import (
     CreatedAgent,
     Delegate,
     DelegateParallel,
+    Kept,
     Notice,
+    Resume,
+    Undone,
 )
 
 __all__ = [
@@ -20,6 +23,9 @@ __all__ = [
     "CreatedAgent",
     "Delegate",
     "DelegateParallel",
+    "Kept",
     "Notice",
     "Orchestrator",
+    "Resume",
+    "Undone",
 ]

@@ -10,6 +10,8 @@ from codexd.errors import Denied
 from codexd.orchestrator.verbs import Ask, Consent
 from codexd.runs.events import Approved, Asked, Body
 from codexd.runs.host import Host
+from codexd.runs.resume import Tree, definition_of
+from codexd.runs.seat import Opened
 from codexd.runs.start import HOSTED
 
 
@@ -23,13 +25,30 @@ async def obtain(
     anyone to ask, the flag or the configuration that named the model is the permission.
     Raises `Denied`.
     """
-    readers: dict[str, dict[str, None]] = {}
     light = host.light_model()
-    for definition in definitions:
-        # A definition may choose another model of the provider, which may stand elsewhere.
-        for opened in (host.open_model(definition), light):
-            if opened is not None and opened.model.host:
-                readers.setdefault(opened.model.host, {})[definition.name] = None
+    # A definition may choose another model of the provider, which may stand elsewhere.
+    opened = [(host.open_model(definition), definition.name) for definition in definitions]
+    lights = [(light, definition.name) for definition in definitions if light is not None]
+    return await _of_all((*opened, *lights), host, ask, known=frozenset())
+
+
+async def obtain_again(host: Host, tree: Tree, ask: Ask | None) -> tuple[Body, ...]:
+    """The same for a tree that is taken up again: what was allowed for it holds."""
+    opened = [
+        (host.open_again(run.started.model, definition), definition.name)
+        for run in tree
+        if (definition := definition_of(run)) is not None
+    ]
+    return await _of_all(opened, host, ask, known=tree.readers)
+
+
+async def _of_all(
+    opened: Sequence[tuple[Opened, str]], host: Host, ask: Ask | None, *, known: frozenset[str]
+) -> tuple[Body, ...]:
+    readers: dict[str, dict[str, None]] = {}
+    for one, agent in opened:
+        if one.model.host and one.model.host not in known:
+            readers.setdefault(one.model.host, {})[agent] = None
     said: list[Body] = []
     for reader, agents in readers.items():
         said += await _allow(reader, tuple(agents), host, ask)

@@ -13,7 +13,7 @@ from codexd.agents.definition import AgentDefinition
 from codexd.agents.registry import Registry
 from codexd.config import Config, ModelChoice
 from codexd.config.workspace import home_of
-from codexd.errors import CodexdError, ModelFault
+from codexd.errors import BadConfig, CodexdError, ModelFault
 from codexd.models.interface import ModelEntry, Usage
 from codexd.policy import Policy
 from codexd.policy.files import read_bytes
@@ -52,6 +52,7 @@ async def open_host(
             journal=journal,
             registry=registry.now,
             open_model=models.open,
+            open_again=models.open_again,
             light_model=models.open_light,
             context=context,
             redact=lambda text: redactor.redact(text)[0],
@@ -140,6 +141,24 @@ class Models:
         if choice.provider is not None and definition is not None and definition.model:
             choice = replace(choice, id=definition.model, source=definition.source)
         return self._open(choice)
+
+    def open_again(self, name: str, definition: AgentDefinition) -> Opened:
+        """The model that a run began with; where the command line names one, that.
+
+        Raises `AuthFailed`, and `BadConfig` where its provider is configured no more.
+        """
+        source = self._config.model.source
+        if source.file == "<command line>":
+            return self.open(definition)
+        provider, _, id = name.partition("/")
+        if name == "offline" or provider == "replay":
+            return self._open(ModelChoice(None, name, source))
+        if provider not in self._config.providers:
+            raise BadConfig(
+                f"the run began with {name}, and no provider `{provider}` is configured any more",
+                help="configure it again, or name a model: -m PROVIDER/MODEL",
+            )
+        return self._open(ModelChoice(self._config.providers[provider], id, source))
 
     def open_light(self) -> Opened | None:
         """The model for lightweight mode, where the configuration names one."""

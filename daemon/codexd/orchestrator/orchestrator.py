@@ -16,7 +16,7 @@ import anyio.to_thread
 from codexd.agents.registry import AgentEntry, Registry
 from codexd.config import Config, load
 from codexd.config.workspace import home_of
-from codexd.errors import BadRequest, Diagnostic, Unavailable, UnknownRun, leaves
+from codexd.errors import BadRequest, Diagnostic, IllegalMove, Unavailable, UnknownRun, leaves
 from codexd.models.interface import ModelEntry
 from codexd.orchestrator import consent, creation, doctor, opening
 from codexd.orchestrator.verbs import (
@@ -26,12 +26,15 @@ from codexd.orchestrator.verbs import (
     CreatedAgent,
     Delegate,
     DelegateParallel,
+    Kept,
     Notice,
+    Resume,
+    Undone,
     micro_usd,
 )
 from codexd.policy import Policy
-from codexd.runs import start
-from codexd.runs.events import ChildSpec, Ended
+from codexd.runs import resume, start, undo
+from codexd.runs.events import ChildSpec, Ended, Event, Noted
 from codexd.runs.export import Exporter, Record, since
 from codexd.runs.host import Host
 from codexd.runs.journal import open_journal
@@ -184,6 +187,69 @@ class Orchestrator:
         if request.save:
             await anyio.to_thread.run_sync(creation.save, made, self._host)
         return await self._drive(start.root_of(made.first, self._host, consent=made.consent))
+
+    async def resume(self, request: Resume, show: Callable[[Kept], None]) -> RunView:
+        """The run, taken up where its journal ends and driven to its end.
+
+        `show` gets what it has already. Raises `UnknownRun`; `BadRequest` where it would end at
+        once; `IllegalMove` where another process drives it, or this version cannot.
+        """
+        run_id = await anyio.to_thread.run_sync(self._find, request.run)
+        limits = resume.Limits(
+            request.budget, micro_usd(request.budget_usd), request.deadline_seconds
+        )
+        tree = await anyio.to_thread.run_sync(self._tree, run_id)
+        if tree.run.stopping is not None and tree.run.ended is None:
+            # It had been asked to stop, and does that first.
+            await self._drive(await resume.root_again(tree, resume.Limits(), self._host))
+            tree = await anyio.to_thread.run_sync(self._tree, run_id)
+        resume.check(tree.run, limits)
+        allowed = await consent.obtain_again(self._host, tree, self._ask)
+        seat = await resume.root_again(tree, limits, self._host, consent=allowed)
+        show(
+            Kept(
+                run=await self._short(run_id),
+                answers=sum(run.n_answers for run in tree),
+                results=sum(run.n_results for run in tree),
+            )
+        )
+        return await self._drive(seat)
+
+    async def undo(self, run_id: str | None = None) -> Undone:
+        """The files that the tree of a root run wrote hold again what they held before it.
+
+        With a conflict nothing is put back. Raises like `resume`.
+        """
+        root = await anyio.to_thread.run_sync(self._find, run_id)
+        tree = await anyio.to_thread.run_sync(self._tree, root)
+        events = await anyio.to_thread.run_sync(self._events_of, tree)
+        back = await undo.put_back(undo.written(events), self._host.context)
+        if paths := (*back.restored, *back.deleted):
+            note = Noted(what="undone", text="put back: " + ", ".join(paths))
+            await self._host.journal.append(root, tree.run.n + 1, [note], tree.run.active_ms)
+        return Undone(await self._short(root), back.restored, back.deleted, back.conflicts)
+
+    def _events_of(self, tree: resume.Tree) -> list[Event]:
+        """The events of a tree, in the order in which they were committed."""
+        events = [event for run in tree for event in self._host.journal.all_events(run.id)]
+        return sorted(events, key=lambda event: event.seq)
+
+    def _tree(self, run_id: str) -> resume.Tree:
+        """The tree of a root run that nobody drives."""
+        stored = self._host.journal.stored(run_id)
+        if stored is not None and stored.parent is not None:
+            raise BadRequest(
+                f"run `{run_id[:4]}` is part of `{stored.root[:4]}`",
+                help=f"a tree is resumed at its root: codexd runs resume {stored.root[:4]}",
+            )
+        tree = resume.read(self._host.journal, run_id)
+        if tree.run.ended is None and self._is_alive(run_id):
+            pid = self._host.journal.pid_of(stored.host) if stored else None
+            raise IllegalMove(
+                f"run `{run_id[:4]}` is being driven, by process {pid}",
+                help=f"codexd runs watch {run_id[:4]}",
+            )
+        return tree
 
     def _order(self, request: Delegate, registry: Registry) -> start.Order:
         definition = registry.find(request.agent)

@@ -43,6 +43,42 @@ class CreateAgent:
     save: bool = False
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Resume:
+    """A root run, taken up again; limits are new totals, `None`: as before."""
+
+    run: str | None = None
+    """How its id begins; `None`: the last root run."""
+    budget: int | None = None
+    budget_usd: float | None = None
+    deadline_seconds: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """What a resumed run has already: nothing of it is paid or done again."""
+
+    run: str
+    """The shortest start of its id."""
+    answers: int
+    """Of models."""
+    results: int
+    """Of tools."""
+
+
+@dataclass(frozen=True, slots=True)
+class Undone:
+    """What `undo` put back, or why it put back nothing."""
+
+    run: str
+    restored: tuple[str, ...]
+    """Files that hold again what they held before the run, workspace-relative."""
+    deleted: tuple[str, ...]
+    """Files that the run had made, and that are gone again."""
+    conflicts: tuple[str, ...]
+    """Files that were changed since: with one of these nothing is put back."""
+
+
 @dataclass(frozen=True, slots=True)
 class Consent:
     """The question before a hosted model's first use in a workspace."""

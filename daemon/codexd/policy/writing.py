@@ -8,7 +8,9 @@ what a grant names is what is written, wherever a repository's links lead.
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
+import re
 import secrets
 import stat
 from collections.abc import Generator, Iterable
@@ -22,6 +24,8 @@ from codexd.policy.beneath import Opener, open_beneath, root_folder
 from codexd.policy.files import inside, translated
 from codexd.policy.layers import Policy
 from codexd.policy.paths import may_write
+
+_TEMP = re.compile(r"\.codexd-[0-9a-f]{16}\.tmp")
 
 Change: TypeAlias = tuple[str, bytes | None, bytes | None]
 """Path, bytes before, bytes after; `None` where the file is absent."""
@@ -76,6 +80,33 @@ def read_current(
     _check(policy, [(path, None, None)])
     with root_folder(root) as top:
         return _current(top, path, opener)
+
+
+def clear(root: Path, paths: Iterable[str], *, opener: Opener = open_beneath) -> None:
+    """What a process that was killed left beside `paths` while it wrote them is gone."""
+    with root_folder(root) as top:
+        for path in paths:
+            with suppress(OSError, CodexdError):
+                folder = _open_folder(top, inside(root, path), opener)
+                try:
+                    _clear_folder(folder)
+                finally:
+                    os.close(folder)
+
+
+def _clear_folder(folder: int) -> None:
+    for name in os.listdir(folder):
+        if _TEMP.fullmatch(name) is None:
+            continue
+        with suppress(OSError):
+            flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+            fd = os.open(name, flags, dir_fd=folder)
+            try:
+                # Whoever writes holds the lock for as long as it lives.
+                fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                os.unlink(name, dir_fd=folder)
+            finally:
+                os.close(fd)
 
 
 def _check(policy: Policy, changes: list[Change]) -> None:
@@ -174,6 +205,8 @@ class _Staged:
     temp: str
     """Empty: nothing waits (a removal, or it has moved to its place)."""
     mode: int
+    lock: int = -1
+    """A descriptor that keeps what waits locked; -1: none."""
 
     @property
     def name(self) -> str:
@@ -201,6 +234,8 @@ class _Batch:
                 if one.temp:
                     with suppress(OSError):
                         os.unlink(one.temp, dir_fd=one.folder)
+                if one.lock >= 0:
+                    os.close(one.lock)
             if not self.kept:
                 for parent, name in reversed(self.made):
                     with suppress(OSError):
@@ -210,6 +245,7 @@ class _Batch:
         """`after` waits on disk in the folder of `path`."""
         folder = self._folder(path)
         self.closing.callback(os.close, folder)
+        _clear_folder(folder)
         held = _held(folder, path)
         mode = stat.S_IMODE(held[1].st_mode) & 0o777 if held else -1
         one = _Staged(path, before, after, folder, "", mode)
@@ -246,10 +282,11 @@ class _Batch:
 
 
 def _put_aside(one: _Staged, content: bytes, like: os.stat_result | None) -> None:
-    temp = f".codexd-{secrets.token_hex(8)}.tmp"
-    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-    fd = os.open(temp, flags, 0o666, dir_fd=one.folder)
-    one.temp = temp
+    one.temp, fd = _new_temp(one.folder)
+    if one.lock >= 0:
+        os.close(one.lock)
+    # Another name for the same open file keeps the lock until the batch is through.
+    one.lock = os.dup(fd)
     with os.fdopen(fd, "wb") as file:
         file.write(content)
         file.flush()
@@ -260,6 +297,20 @@ def _put_aside(one: _Staged, content: bytes, like: os.stat_result | None) -> Non
                     os.fchown(fd, like.st_uid, like.st_gid)
             os.fchmod(fd, one.mode)
         os.fsync(fd)
+
+
+def _new_temp(folder: int) -> tuple[str, int]:
+    """A new file in `folder`, locked while its writer lives: (name, descriptor)."""
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+    while True:
+        name = f".codexd-{secrets.token_hex(8)}.tmp"
+        fd = os.open(name, flags, 0o666, dir_fd=folder)
+        with suppress(OSError):  # a filesystem without locks
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if os.fstat(fd).st_nlink:
+            return name, fd
+        # Somebody who clears up was faster than the lock.
+        os.close(fd)
 
 
 def _swap(one: _Staged) -> None:

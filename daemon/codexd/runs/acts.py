@@ -14,6 +14,7 @@ from codexd.runs import ledger
 from codexd.runs.admission import subject_of
 from codexd.runs.events import Answered, Begun, Body, Done, Lost, Noted, Refused
 from codexd.runs.host import Host
+from codexd.runs.run import Run
 from codexd.runs.seat import Cancel, Counted, Opened, Outcome, Seat
 from codexd.runs.view import Status
 from codexd.tools import ToolOutput, files
@@ -54,6 +55,20 @@ def forget(seat: Seat, acts: Iterable[Begun]) -> None:
         for hold in seat.holds.pop(begun.act, ()):
             if hold is not None and not hold.settled:
                 ledger.settle(hold, 0)
+
+
+def lost(begun: Begun) -> Lost:
+    """The outcome of an act that began and was broken off. A model call is charged in full: nobody
+    knows what its provider counted.
+    """
+    if begun.what != "model":
+        return Lost(act=begun.act, call_id=begun.call_id, why="interrupted; effect unknown")
+    return Lost(
+        act=begun.act,
+        why="stopped before its usage was known",
+        charged=begun.reserved,
+        charged_micro_usd=begun.reserved_micro_usd,
+    )
 
 
 def _crashed(begun: Begun, seat: Seat, error: Exception) -> tuple[Body, ...]:
@@ -105,9 +120,8 @@ async def _call_model(
             fault = error
     ms = round((time.monotonic() - began) * 1000)
     if answer is None and fault is None:
-        charged, micro = _settle(seat, begun, None, None)
-        why = "stopped before its usage was known"
-        return (Lost(act=begun.act, why=why, charged=charged, charged_micro_usd=micro),)
+        _settle(seat, begun, None, None)
+        return (lost(begun),)
     if answer is None:
         billed = isinstance(fault, ModelFault) and fault.billed
         charged, micro = _settle(seat, begun, None if billed else 0, 0)
@@ -192,7 +206,7 @@ async def _call_tool(
             help = f" ({fault.help})" if fault.help else ""
             output = ToolOutput(f"{fault}{help}", is_error=True)
     if output is None:
-        return (Lost(act=begun.act, call_id=begun.call_id, why="interrupted; effect unknown"),)
+        return (lost(begun),)
     return (
         *refused,
         Done(
@@ -214,7 +228,8 @@ async def _run_child(begun: Begun, seat: Seat, host: Host) -> tuple[Body, ...]:
     from codexd.runs.loop import drive  # a run is driven by what performs its acts
 
     child = seat.child_acts[begun.act]
-    seat.children.append(child)
+    if child not in seat.children:
+        seat.children.append(child)
     if seat.run.stopping:
         stopping = seat.run.stopping
         child.inbox.put(Cancel(stopping.status, stopping.why))
@@ -222,29 +237,32 @@ async def _run_child(begun: Begun, seat: Seat, host: Host) -> tuple[Body, ...]:
     ledger.close(child.account)
     if child.money is not None:
         ledger.close(child.money)
-    run = child.run
-    return (
-        Done(
-            act=begun.act,
-            call_id=begun.call_id,
-            tool="delegate",
-            text=host.redact(told(child)),
-            is_error=run.status is not Status.COMPLETED,
-            run=run.id,
-            status=run.status,
-            spent=run.spent,
-            uncertain=run.uncertain,
-            spent_micro_usd=run.spent_micro_usd,
-            wrote=run.wrote,
-            ms=run.active_ms,
-            active_ms=seat.watch.ms,
-        ),
+    return (child_done(begun, child.run, seat.run, host),)
+
+
+def child_done(begun: Begun, child: Run, parent: Run, host: Host) -> Done:
+    """The outcome of a child run that has ended; what of its spending is the parent's by now, from
+    a drive before, is left out.
+    """
+    known = next((known for known in parent.children if known.run == child.id), None)
+    return Done(
+        act=begun.act,
+        call_id=begun.call_id,
+        tool="delegate",
+        text=host.redact(told(child)),
+        is_error=child.status is not Status.COMPLETED,
+        run=child.id,
+        status=child.status,
+        spent=child.spent - (known.spent if known else 0),
+        uncertain=child.uncertain - (known.uncertain if known else 0),
+        spent_micro_usd=child.spent_micro_usd - (known.spent_micro_usd if known else 0),
+        wrote=child.wrote,
+        ms=child.active_ms,
     )
 
 
-def told(child: Seat) -> str:
+def told(run: Run) -> str:
     """What a parent's model is told of a child that has ended."""
-    run = child.run
     ended = run.ended
     assert ended is not None
     lines = [f"{run.started.agent}: {ended.status.value}"]

@@ -77,10 +77,14 @@ class Started(Body):
 
 
 class Driven(Body):
-    """A host took the run up."""
+    """A host took the run up; a run that had ended goes on, within its new limits."""
 
     kind: ClassVar[str] = "driven"
     host: str
+    budget: int | None = None
+    """A new total; `None`: as before. So are the next two."""
+    budget_micro_usd: int | None = None
+    deadline_seconds: float | None = None
 
 
 class Change(BaseModel):
@@ -163,8 +167,6 @@ class Done(Body):
     """A child's, its own children's included; so are the next two."""
     uncertain: int = 0
     spent_micro_usd: int = 0
-    active_ms: int = 0
-    """A child's running time."""
 
 
 class Lost(Body):
@@ -215,11 +217,11 @@ class Refused(Body):
 
 
 class Noted(Body):
-    """A remark of the loop: plan, lightweight, overrun, compacted, asked_again."""
+    """A remark: plan, lightweight, overrun, compacted, asked_again, resumed, undone."""
 
     kind: ClassVar[str] = "noted"
     content: ClassVar[frozenset[str]] = frozenset({"say"})
-    what: Literal["plan", "lightweight", "overrun", "compacted", "asked_again"]
+    what: Literal["plan", "lightweight", "overrun", "compacted", "asked_again", "resumed", "undone"]
     text: str = ""
     """For people."""
     ask: str = ""

@@ -32,6 +32,8 @@ class Host:
     """The agents as they are now."""
     open_model: Callable[[AgentDefinition | None], Opened]
     """The model in force for a definition. Raises `AuthFailed`, `BadConfig`."""
+    open_again: Callable[[str, AgentDefinition], Opened]
+    """The model of that name, for a run that began with it. Raises like `open_model`."""
     light_model: Callable[[], Opened | None]
     context: ToolContext
     """Of the workspace; a run's own has its policy and scope."""

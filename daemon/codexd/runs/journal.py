@@ -315,6 +315,10 @@ class Journal:
             os.close(fd)
         return False
 
+    def pid_of(self, host: str | None) -> int | None:
+        """The process that drives, or drove, as `host`."""
+        return next(iter(self._column("host_pid", host)), None)
+
     def verify(self) -> tuple[list[chain.Fault], int, int]:
         """(faults of the chain, number of events, number of runs)."""
         head = self._read_head()

@@ -107,5 +107,8 @@ SELECT id FROM run;
 -- query: host_lock
 SELECT lock_path FROM host WHERE id = ?;
 
+-- query: host_pid
+SELECT pid FROM host WHERE id = ?;
+
 -- query: spent_since
 SELECT coalesce(sum(spent), 0) FROM run WHERE parent IS NULL AND started_at >= ?;

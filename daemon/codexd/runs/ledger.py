@@ -79,6 +79,18 @@ def open_child(up: Account, *, cap: int, sure: int) -> Account | None:
     return child
 
 
+def resume_child(up: Account, *, cap: int, sure: int, spent: int) -> Account:
+    """The account of a child that has spent before: that is held on `up`, and `sure` of the whole
+    is granted where `up` has it. Spent is spent, whether a smaller limit has room for it or not.
+    """
+    child = Account(up=up, cap=cap, sure=0, granted=0, spent=spent, calls=up.calls)
+    up.n_open += 1
+    _level(child)
+    child.sure = sure
+    _draw(child, max(0, sure - spent))
+    return child
+
+
 def reserve(account: Account, n: int) -> Hold | None:
     """Hold `n` of the account for a call, drawing up the tree what it lacks; else `None`."""
     if n < 0:

@@ -32,15 +32,16 @@ async def drive(seat: Seat, host: Host) -> None:
     news: Sequence[Body] = seat.opening
     try:
         async with anyio.create_task_group() as group:
-            if seat.run.started.deadline_seconds is not None:
-                group.start_soon(_watch_deadline, seat.run.started.deadline_seconds, seat)
+            deadline = fold(seat.run, seat.opening).deadline_seconds
+            if deadline is not None:
+                group.start_soon(_watch_deadline, deadline, seat)
             while True:
                 begun = await _step(seat, host, news)
                 if seat.run.ended:
                     break
                 if seat.run.stopping:
                     _stop_acts(seat)
-                for body in begun:
+                for body in (*begun, *_again(seat, host)):
                     # Made here, so that a stop can end the act before its task has run at all.
                     seat.scopes[body.act] = anyio.CancelScope()
                     group.start_soon(acts.perform, body, seat, host)
@@ -87,6 +88,19 @@ async def _step(seat: Seat, host: Host, news: Sequence[Body]) -> list[Begun]:
     return begun
 
 
+def _again(seat: Seat, host: Host) -> tuple[Begun, ...]:
+    """The acts that a host before this one began, as far as they may be done again now: children
+    at once, calls where there is a slot.
+    """
+    children = tuple(begun for begun in seat.again if begun.what == "child")
+    calls = tuple(begun for begun in seat.again if begun.what != "child")
+    if calls and not host.take_slot(seat):
+        seat.again = calls
+        return children
+    seat.again = ()
+    return children + calls
+
+
 def _news(seat: Seat, messages: Iterable[Message]) -> list[Body]:
     """What `messages` say happened."""
     news: list[Body] = []
@@ -105,7 +119,9 @@ def _news(seat: Seat, messages: Iterable[Message]) -> list[Body]:
 
 
 def _stop_acts(seat: Seat) -> None:
-    """End what is in flight: calls are cancelled, children are asked."""
+    """End what is in flight: calls are cancelled, children are asked, what was to be done again is
+    not.
+    """
     stopping = seat.run.stopping
     if stopping is None:
         return
@@ -115,6 +131,9 @@ def _stop_acts(seat: Seat) -> None:
     for begun in seat.run.in_flight:
         if begun.what != "child" and begun.act in seat.scopes:
             seat.scopes[begun.act].cancel()
+    for begun in seat.again:
+        seat.inbox.put(Outcome((acts.lost(begun),)))
+    seat.again = ()
 
 
 async def _watch_deadline(seconds: float, seat: Seat) -> None:

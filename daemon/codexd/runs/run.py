@@ -14,6 +14,7 @@ from codexd.runs.events import (
     Body,
     ChildSpec,
     Done,
+    Driven,
     Ended,
     Event,
     Lost,
@@ -29,6 +30,9 @@ MAX_CUT_STREAMS = 2
 """How often a broken stream is asked again, each time as a new act."""
 MAX_CUT_ANSWERS = 2
 """How often a model may run into its output cap before the run fails."""
+GO_ON = (
+    "You were stopped, and are resumed now. Go on from where you were, then give the last answer."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +52,10 @@ class Child:
     act: int
     spec: ChildSpec
     status: Status | None = None
+    spent: int = 0
+    """What of its spending has joined this run's; so are the next two."""
+    uncertain: int = 0
+    spent_micro_usd: int = 0
 
 
 @dataclass(frozen=True)
@@ -56,6 +64,10 @@ class Run:
 
     id: str
     started: Started
+    budget: int
+    """Tokens that it may spend; so are the next two what its last driver was given."""
+    budget_micro_usd: int | None = None
+    deadline_seconds: float | None = None
     n: int = 0
     """The number of its last event."""
     began_at: str = ""
@@ -83,7 +95,10 @@ class Run:
     spent: int = 0
     uncertain: int = 0
     spent_micro_usd: int = 0
-    n_acts_done: int = 0
+    n_answers: int = 0
+    """Of models, faults left out."""
+    n_results: int = 0
+    """Of tools that acted."""
     n_cut_streams: int = 0
     n_cut_answers: int = 0
     last: Answered | None = None
@@ -153,7 +168,13 @@ Want: TypeAlias = CallModel | CallTool | StartChild | AskAgain | Shorten | Finis
 
 def begin(run_id: str, started: Started) -> Run:
     """A run before its first event."""
-    return Run(id=run_id, started=started)
+    return Run(
+        id=run_id,
+        started=started,
+        budget=started.budget,
+        budget_micro_usd=started.budget_micro_usd,
+        deadline_seconds=started.deadline_seconds,
+    )
 
 
 def replay(events: Iterable[Event]) -> Run | None:
@@ -175,7 +196,7 @@ def fold_event(run: Run, event: Event) -> Run:
 
 def stamped(run: Run, last: Event) -> Run:
     """The run with the times of its last committed event."""
-    ended_at = last.at if isinstance(last.body, Ended) else None
+    ended_at = last.at if isinstance(last.body, Ended) else run.ended_at
     return _with(run, active_ms=last.active_ms, began_at=run.began_at or last.at, ended_at=ended_at)
 
 
@@ -195,10 +216,57 @@ def _started(run: Run, body: Started) -> Run:
     return _with(run, started=body, items=items, notes=body.notes)
 
 
+def _driven(run: Run, body: Driven) -> Run:
+    run = _with(
+        run,
+        budget=run.budget if body.budget is None else body.budget,
+        budget_micro_usd=(
+            run.budget_micro_usd if body.budget_micro_usd is None else body.budget_micro_usd
+        ),
+        deadline_seconds=(
+            run.deadline_seconds if body.deadline_seconds is None else body.deadline_seconds
+        ),
+    )
+    if run.is_group:
+        # Whoever takes a group up again wants all of it.
+        children = (
+            child if child.status is Status.COMPLETED else replace(child, status=None)
+            for child in run.children
+        )
+        run = _with(run, children=tuple(children))
+    return run if run.ended is None else _reopened(run)
+
+
+def _reopened(run: Run) -> Run:
+    """A run that had ended, on its way again: what stopped it is over, what it has it keeps."""
+    items = run.items
+    if items and isinstance(items[-1], Answer) and not run.pending:
+        # A last answer would only end it once more.
+        items = (*items, UserText(GO_ON))
+    return _with(
+        run,
+        items=items,
+        ended=None,
+        ended_at=None,
+        stopping=None,
+        overrun="",
+        lightweight=False,
+        last=None,
+        asked=frozenset[str](),
+        n_cut_streams=0,
+        n_cut_answers=0,
+    )
+
+
 def _begun(run: Run, body: Begun) -> Run:
     children = run.children
     if body.what == "child" and body.spec is not None:
-        children = (*children, Child(body.run, body.act, body.spec))
+        known = next((child for child in children if child.run == body.run), None)
+        if known is None:
+            children = (*children, Child(body.run, body.act, body.spec))
+        else:
+            again = replace(known, act=body.act, status=None)
+            children = tuple(again if child is known else child for child in children)
     return _with(
         run,
         in_flight=(*run.in_flight, body),
@@ -228,6 +296,7 @@ def _answered(run: Run, body: Answered) -> Run:
     return _with(
         run,
         items=items,
+        n_answers=run.n_answers + 1,
         pending=tuple(Pending(call) for call in body.calls),
         settled=(len(items), body.usage.total) if body.usage else None,
         settled_by=begun.model if begun else "",
@@ -243,18 +312,30 @@ def _done(run: Run, body: Done) -> Run:
         uncertain=run.uncertain + body.uncertain,
         spent_micro_usd=run.spent_micro_usd + body.spent_micro_usd,
         wrote=(*run.wrote, *(path for path in body.wrote if path not in run.wrote)),
-        n_acts_done=run.n_acts_done + (body.act > 0),
+        n_results=run.n_results + (body.act > 0 and not body.run),
         children=tuple(
-            replace(child, status=body.status) if body.run and child.run == body.run else child
+            _came_back(child, body) if body.run and child.run == body.run else child
             for child in run.children
         ),
     )
     return _replied(run, body.call_id, body.text, is_error=body.is_error)
 
 
+def _came_back(child: Child, done: Done) -> Child:
+    return replace(
+        child,
+        status=done.status,
+        spent=child.spent + done.spent,
+        uncertain=child.uncertain + done.uncertain,
+        spent_micro_usd=child.spent_micro_usd + done.spent_micro_usd,
+    )
+
+
 def _lost(run: Run, body: Lost) -> Run:
+    was_call = any(begun.act == body.act and begun.what == "model" for begun in run.in_flight)
     run = _with(
         _landed(run, body.act),
+        last=None if was_call else run.last,
         spent=run.spent + body.charged,
         uncertain=run.uncertain + body.charged,
         spent_micro_usd=run.spent_micro_usd + body.charged_micro_usd,
@@ -277,6 +358,8 @@ def _noted(run: Run, body: Noted) -> Run:
             return _replied(_with(run, plan=body.plan), body.call_id, "noted")
         case "lightweight":
             return _with(run, lightweight=True)
+        case "resumed" | "undone":
+            return run
         case "overrun":
             return _with(run, overrun=body.text)
         case "compacted":
@@ -302,6 +385,7 @@ def _ended(run: Run, body: Ended) -> Run:
 
 _FOLDS: dict[type[Body], Callable[[Run, Any], Run]] = {
     Started: _started,
+    Driven: _driven,
     Begun: _begun,
     Answered: _answered,
     Done: _done,
@@ -396,15 +480,20 @@ def next_acts(run: Run) -> tuple[Want, ...]:
 
 
 def _next_of_group(run: Run) -> tuple[Want, ...]:
-    begun = len(run.children)
-    if begun < len(run.started.children):
-        return tuple(
-            StartChild(index, spec)
-            for index, spec in enumerate(run.started.children)
-            if index >= begun
-        )
-    if run.in_flight:
-        return ()
+    # Children begin in the order asked, so that the n-th that began is the n-th that was asked for.
+    begun = {begun.run for begun in run.in_flight}
+    waiting = {
+        index
+        for index, child in enumerate(run.children)
+        if child.status is None and child.run not in begun
+    }
+    due = tuple(
+        StartChild(index, spec)
+        for index, spec in enumerate(run.started.children)
+        if index in waiting or index >= len(run.children)
+    )
+    if due or run.in_flight:
+        return due
     statuses = [child.status or Status.FAILED for child in run.children]
     worst = next((status for status in PRECEDENCE if status in statuses), Status.COMPLETED)
     n = sum(status is Status.COMPLETED for status in statuses)

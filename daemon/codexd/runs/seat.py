@@ -12,7 +12,7 @@ from pydantic import BaseModel
 
 from codexd.agents.definition import AgentDefinition
 from codexd.models import Model, Request, Usage
-from codexd.runs.events import Body
+from codexd.runs.events import Begun, Body
 from codexd.runs.ledger import Account, Hold
 from codexd.runs.run import Run
 from codexd.runs.view import Status
@@ -134,8 +134,10 @@ class Seat:
     opening: tuple[Body, ...] = ()
     """Events to commit when the drive begins."""
     children: list[Seat] = field(default_factory=list["Seat"])
-    prepared: tuple[Seat, ...] = ()
-    """A group's children, in the order asked."""
+    prepared: Mapping[int, Seat] = field(default_factory=dict[int, "Seat"])
+    """A group's children that are still to run, by their place in the order asked."""
+    again: tuple[Begun, ...] = ()
+    """Acts that a host before this one began, and that are to be done again."""
     requests: dict[int, tuple[Opened, Request]] = field(
         default_factory=dict[int, tuple[Opened, Request]]
     )

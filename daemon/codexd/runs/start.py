@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
 from pathlib import PurePosixPath
@@ -72,21 +72,31 @@ def group_of(
         run=begin(run_id, started),
         account=account,
         money=money,
-        readers=_readers(consent),
+        readers=readers_of(consent),
         opening=(started, *consent, Driven(host=host.journal.host)),
     )
-    children: list[Seat] = []
+    children: dict[int, Seat] = {}
     artifacts = _own_artifacts([order.definition.artifacts for order in orders])
-    for order, budget, own in zip(orders, budgets, artifacts, strict=True):
+    for index, (order, budget, own) in enumerate(zip(orders, budgets, artifacts, strict=True)):
         sure = budget if total_budget is None else min(budget, limit // len(orders))
         child = ledger.open_child(account, cap=min(budget, limit), sure=sure)
         assert child is not None, "shares of a limit fit into it"
-        children.append(_child(replace(order, artifacts=own), group, child, host))
-    group.prepared = tuple(children)
+        children[index] = _child(replace(order, artifacts=own), group, child, host)
+    group.prepared = children
     return group
 
 
-def child_of(parent: Seat, spec: ChildSpec, host: Host) -> Seat:
+def child_of_group(group: Seat, index: int, host: Host, *, run_id: str | None = None) -> Seat:
+    """A child of a group that is taken up again and had not begun it. Raises `CodexdError`."""
+    specs = group.run.started.children
+    definitions = [host.registry().find(spec.agent) for spec in specs]
+    own = _own_artifacts([definition.artifacts for definition in definitions])[index]
+    order = Order(definition=definitions[index], spec=specs[index], artifacts=own)
+    cap = min(budget_of(order, host), group.account.room)
+    return _below(order, group, cap, sure=cap // len(specs), host=host, run_id=run_id)
+
+
+def child_of(parent: Seat, spec: ChildSpec, host: Host, *, run_id: str | None = None) -> Seat:
     """A child that a running agent delegates to. Raises `CodexdError`, told to its model."""
     definition = host.registry().find(spec.agent)
     depth = parent.run.started.depth + 1
@@ -97,11 +107,19 @@ def child_of(parent: Seat, spec: ChildSpec, host: Host) -> Seat:
         raise Denied(f"a run at depth {depth} is deeper than the limit of {deepest} (max_depth)")
     order = Order(definition=definition, spec=spec)
     cap = min(budget_of(order, host), parent.account.room)
-    account = ledger.open_child(parent.account, cap=cap, sure=cap if spec.budget is not None else 0)
+    sure = cap if spec.budget is not None else 0
+    return _below(order, parent, cap, sure=sure, host=host, run_id=run_id)
+
+
+def _below(
+    order: Order, parent: Seat, cap: int, *, sure: int, host: Host, run_id: str | None
+) -> Seat:
+    """A child with an allowance of its parent's."""
+    account = ledger.open_child(parent.account, cap=cap, sure=sure)
     if account is None or cap <= 0:
         raise BudgetExceeded("nothing of the budget is left for a child run")
     try:
-        return _child(order, parent, account, host)
+        return _child(order, parent, account, host, run_id=run_id)
     except BaseException:
         ledger.close(account)
         raise
@@ -124,14 +142,16 @@ def budget_of(order: Order, host: Host) -> int:
     return asked
 
 
-def _child(order: Order, parent: Seat, account: Account, host: Host) -> Seat:
+def _child(
+    order: Order, parent: Seat, account: Account, host: Host, *, run_id: str | None = None
+) -> Seat:
     money = None
     if parent.money is not None:
         cap = parent.money.room
         if order.budget_micro_usd is not None:
             cap = min(cap, order.budget_micro_usd)
         money = ledger.open_child(parent.money, cap=cap, sure=0)
-    return _seat(order, host, parent=parent, account=account, money=money)
+    return _seat(order, host, parent=parent, account=account, money=money, run_id=run_id)
 
 
 def _seat(
@@ -142,10 +162,11 @@ def _seat(
     account: Account,
     money: Account | None,
     extra: Sequence[Body] = (),
+    run_id: str | None = None,
 ) -> Seat:
     definition, spec = order.definition, order.spec
     opened = host.open_model(definition)
-    readers = parent.readers if parent else _readers(extra)
+    readers = parent.readers if parent else readers_of(extra)
     if opened.model.host and opened.model.host not in readers:
         raise Denied(
             f"{opened.model.host} was not allowed to read files here",
@@ -166,7 +187,7 @@ def _seat(
         web_search=host.config.web_search is not None,
         policy=policy,
     )
-    run_id = _new_id()
+    run_id = run_id or _new_id()
     started = Started(
         parent=parent.run.id if parent else None,
         root=parent.run.started.root if parent else run_id,
@@ -229,7 +250,7 @@ def _deadline(*lengths: float | Seat | None) -> float | None:
     found: list[float] = []
     for length in lengths:
         if isinstance(length, Seat):
-            limit = length.run.started.deadline_seconds
+            limit = length.run.deadline_seconds
             if limit is not None:
                 found.append(max(0.0, limit - length.watch.ms / 1000))
         elif length is not None:
@@ -286,7 +307,8 @@ def _new_id() -> str:
     return secrets.token_hex(6)
 
 
-def _readers(consent: Sequence[Body]) -> frozenset[str]:
+def readers_of(bodies: Iterable[Body]) -> frozenset[str]:
+    """The hosts that were allowed to read files, as events say."""
     return frozenset(
-        body.subject for body in consent if isinstance(body, Approved) and body.what == HOSTED
+        body.subject for body in bodies if isinstance(body, Approved) and body.what == HOSTED
     )

@@ -32,9 +32,12 @@ def view_of(
     # A child's spending joins its parent's when it ends; until then it is added here.
     done = {child.run for child in run.children if child.status is not None}
     live = [child for child in children if child.id not in done]
+    # One that was resumed has joined it in part.
+    joined = [child for child in run.children if child.status is None]
     priced = started.priced or run.is_group
     known = priced and all(child.spent_usd is not None for child in children)
     micro = run.spent_micro_usd + sum(round((c.spent_usd or 0) * 1e6) for c in live)
+    micro -= sum(child.spent_micro_usd for child in joined)
     return RunView(
         id=run.id,
         short=short,
@@ -46,15 +49,17 @@ def view_of(
         doing=waiting_for(waiting) if waiting else _doing(run) if not status.ended else "",
         model=started.model,
         billed=started.billed or any(child.billed for child in children),
-        spent=run.spent + sum(child.spent for child in live),
-        budget=started.budget,
-        uncertain=run.uncertain + sum(child.uncertain for child in live),
+        spent=run.spent + sum(c.spent for c in live) - sum(c.spent for c in joined),
+        budget=run.budget,
+        uncertain=run.uncertain
+        + sum(child.uncertain for child in live)
+        - sum(child.uncertain for child in joined),
         spent_usd=micro / 1e6 if known else None,
-        budget_usd=None if started.budget_micro_usd is None else started.budget_micro_usd / 1e6,
+        budget_usd=None if run.budget_micro_usd is None else run.budget_micro_usd / 1e6,
         started_at=run.began_at,
         ended_at=run.ended_at,
         seconds=(run.active_ms if active_ms is None else active_ms) / 1000,
-        deadline_seconds=started.deadline_seconds,
+        deadline_seconds=run.deadline_seconds,
         summary=end.summary,
         reason=end.reason,
         help=end.help,
