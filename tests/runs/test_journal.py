@@ -3,14 +3,27 @@
 import sqlite3
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import anyio
+import anyio.lowlevel
+import anyio.to_thread
 import pytest
 
 from codexd.errors import IllegalMove, Unavailable
 from codexd.models import ToolCall, Usage
-from codexd.runs.events import Answered, Begun, Driven, Ended, Event, Noted, Started, Unknown
+from codexd.runs.events import (
+    Answered,
+    Begun,
+    Body,
+    Driven,
+    Ended,
+    Event,
+    Noted,
+    Started,
+    Unknown,
+)
 from codexd.runs.journal import open_journal
 from codexd.runs.view import Status
 
@@ -239,3 +252,75 @@ async def test_a_damaged_key_is_named(tmp_path: Path) -> None:
     with pytest.raises(Unavailable, match="damaged") as caught, opened(tmp_path):
         pass
     assert str(key) in str(caught.value)
+
+
+async def test_what_the_store_cannot_hold_hurts_nobody_else(tmp_path: Path) -> None:
+    # Numbers beyond 64 bits, and halves of surrogate pairs, are none that SQLite can hold.
+    absurd = ANSWER.model_copy(update={"charged": 10**30})
+    with opened(tmp_path) as journal:
+        await journal.append("a1", 1, [STARTED], 0)
+        refused: list[str] = []
+
+        async def write(run: str, *bodies: Body) -> None:
+            try:
+                await journal.append(run, 1, [STARTED, *bodies], 0)
+            except (OverflowError, UnicodeError):
+                refused.append(run)
+
+        with anyio.fail_after(10):
+            async with anyio.create_task_group() as group:
+                group.start_soon(write, "b1")
+                group.start_soon(write, "c1", absurd)
+                group.start_soon(write, "\udcff")
+                group.start_soon(write, "d1")
+            await journal.append("a1", 2, [Driven(host="h")], 0)
+        assert sorted(refused) == ["c1", "\udcff"]
+        assert sorted(journal.ids()) == ["a1", "b1", "d1"]
+        assert journal.verify()[0] == []
+
+
+async def test_each_is_told_what_became_of_his_own(tmp_path: Path) -> None:
+    """A batch with a fenced append, on a disk that has room for the small ones only."""
+    with opened(tmp_path) as journal:
+        await journal.append("a1", 1, [STARTED], 0)
+
+        def cap(db: sqlite3.Connection) -> None:
+            pages = db.execute("PRAGMA page_count").fetchone()[0]
+            db.execute(f"PRAGMA max_page_count = {pages + 2}")
+
+        await journal._ask(cap)  # pyright: ignore[reportPrivateUsage]
+        told: dict[str, bool] = {}
+
+        async def write(run: str, size: int) -> None:
+            started = STARTED.model_copy(update={"root": run, "goal": "x" * size})
+            try:
+                await journal.append(run, 1, [started], 0)
+                told[run] = True
+            except (IllegalMove, Unavailable):
+                told[run] = False
+
+        entered, gate = threading.Event(), threading.Event()
+
+        def stand(_db: sqlite3.Connection) -> None:
+            entered.set()
+            gate.wait(10)
+
+        async with anyio.create_task_group() as group:
+            # While the writer stands at the gate the others queue up: they are one batch.
+            group.start_soon(journal._ask, stand)  # pyright: ignore[reportPrivateUsage]
+            assert await anyio.to_thread.run_sync(entered.wait, 10)
+            for run, size in [("b1", 1), ("a1", 1), ("c1", 1_000_000), ("d1", 1)]:
+                group.start_soon(write, run, size)
+            await anyio.lowlevel.checkpoint()
+            gate.set()
+        kept = set(journal.ids())
+        assert {run for run, was_kept in told.items() if was_kept} == kept - {"a1"}
+        assert told["a1"] is False
+        assert journal.verify()[0] == []
+
+
+async def test_a_closed_journal_takes_nothing(tmp_path: Path) -> None:
+    with opened(tmp_path) as journal:
+        pass
+    with anyio.fail_after(5), pytest.raises(IllegalMove, match="closed"):
+        await journal.append("a1", 1, [STARTED], 0)

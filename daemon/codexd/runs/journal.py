@@ -107,6 +107,7 @@ class Journal:
         self._key = key
         self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
         self._head_fd: int | None = None
+        self._closed = False
         self._inode = self.path.stat().st_ino
         self._thread = threading.Thread(target=self._write, name="codexd-journal", daemon=True)
         self._thread.start()
@@ -132,12 +133,15 @@ class Journal:
         await self._ask(lambda db: db.execute(SQL["insert_approval"], row))
 
     async def _ask(self, work: _Append | Callable[[sqlite3.Connection], Any]) -> Any:
+        if self._closed:
+            raise IllegalMove("the journal is closed")
         future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         self._jobs.put(_Job(work, future))
         return await future
 
     def close(self) -> None:
         """Write what is queued, then end the writer thread."""
+        self._closed = True
         self._jobs.put(None)
         self._thread.join()
         if self._head_fd is not None:
@@ -161,30 +165,27 @@ class Journal:
             if batch:
                 try:
                     db = db or _connect(self.path)
-                    self._commit(db, batch)
-                except Unavailable as error:
-                    for job in batch:
-                        job.fault = error
                 except sqlite3.Error as error:
                     for job in batch:
                         job.fault = _unavailable(self.path, error)
-                except OSError as error:
-                    for job in batch:
-                        job.fault = Unavailable(f"{error.filename}: {error.strerror}")
+                else:
+                    self._commit(db, batch)
                 _tell(batch)
         if db is not None:
             db.close()
 
     def _commit(self, db: sqlite3.Connection, batch: list[_Job]) -> None:
-        """Do the whole batch in one transaction; where one job is refused, each in its own."""
+        """Do the whole batch in one transaction; where a job cannot be done, each in its own."""
         try:
             self._transact(db, batch)
-        except (sqlite3.IntegrityError, IllegalMove):
+        except Exception as error:  # noqa: BLE001  # told to who asked; no job may end the thread
+            fault = _told(self.path, error)
+            if isinstance(fault, Unavailable) or len(batch) == 1:
+                for job in batch:
+                    job.fault = fault
+                return
             for job in batch:
-                try:
-                    self._transact(db, [job])
-                except (sqlite3.IntegrityError, IllegalMove):
-                    job.fault = IllegalMove("another host drives this run")
+                self._commit(db, [job])
 
     def _transact(self, db: sqlite3.Connection, batch: list[_Job]) -> None:
         # SQLite goes on writing into a deleted file without an error.
@@ -467,6 +468,19 @@ def _tell(batch: list[_Job]) -> None:
         batch[0].future.get_loop().call_soon_threadsafe(resolve)
     except RuntimeError:  # the loop is closed: nobody waits any more
         return
+
+
+def _told(path: Path, error: Exception) -> Exception:
+    """What the one who asked is told of `error`."""
+    match error:
+        case sqlite3.IntegrityError():
+            return IllegalMove("another host drives this run")
+        case sqlite3.Error():
+            return _unavailable(path, error)
+        case OSError():
+            return Unavailable(f"{error.filename}: {error.strerror}")
+        case _:
+            return error
 
 
 def _unavailable(path: Path, error: sqlite3.Error) -> Unavailable:
