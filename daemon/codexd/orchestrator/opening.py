@@ -6,14 +6,14 @@ from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from codexd.agents import registry as agents
 from codexd.agents.definition import AgentDefinition
 from codexd.agents.registry import Registry
 from codexd.config import Config, ModelChoice
 from codexd.config.workspace import home_of
-from codexd.errors import CodexdError, ModelFault
+from codexd.errors import BadConfig, CodexdError, ModelFault
 from codexd.models.interface import ModelEntry, Usage
 from codexd.policy import Policy
 from codexd.policy.files import read_bytes
@@ -115,6 +115,7 @@ class Models:
         self._config, self._env = config, env
         self._client: Client | None = None
         self._opened: dict[str, Opened] = {}
+        self._recording: list[Mapping[str, Any]] | None = None
 
     async def __aenter__(self) -> Models:
         return self
@@ -134,9 +135,11 @@ class Models:
     def open(self, definition: AgentDefinition | None) -> Opened:
         """The model in force for `definition`, whose own `model` chooses among the provider's.
 
-        Raises `AuthFailed`.
+        Raises `AuthFailed`, `BadConfig` for a recording that cannot be played.
         """
         choice = self._config.model
+        if choice.replays is not None:
+            return self._replay(choice, definition.name if definition else "")
         if choice.provider is not None and definition is not None and definition.model:
             choice = replace(choice, id=definition.model, source=definition.source)
         return self._open(choice)
@@ -151,11 +154,31 @@ class Models:
             self._opened[choice.name] = self._make(choice)
         return self._opened[choice.name]
 
+    def _replay(self, choice: ModelChoice, agent: str) -> Opened:
+        """The recorded answers of one agent, which all its runs share."""
+        from codexd.models.replay import Replay, read_recording
+
+        path = choice.replays or ""
+        if self._recording is None:
+            self._recording = read_recording(Path(path))
+        key = f"{choice.name}\0{agent}"
+        if key not in self._opened:
+            mine = [call for call in self._recording if call.get("agent_name") == agent]
+            if not mine:
+                names = dict.fromkeys(str(call.get("agent_name")) for call in self._recording)
+                raise BadConfig(
+                    f"the recording {path} has no answers of `{agent}`",
+                    help=f"it has those of {', '.join(names)}",
+                )
+            model = Replay(mine, name=choice.name)
+            self._opened[key] = Opened(model, price=Free(), billed=False, by_rules=model.exact)
+        return self._opened[key]
+
     def _make(self, choice: ModelChoice) -> Opened:
         if choice.provider is None:
             from codexd.models.offline import Offline
 
-            return Opened(Offline(), price=Free(), billed=False)
+            return Opened(Offline(), price=Free(), billed=False, by_rules=True)
         from codexd.models.prices import price_of
         from codexd.models.providers import open_model
 

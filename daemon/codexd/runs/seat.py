@@ -38,6 +38,8 @@ class Opened:
     model: Model
     price: Price | None
     billed: bool
+    by_rules: bool = False
+    """Whether rules answer, now or when a recording was made."""
 
 
 # What arrives in a run's mailbox.

@@ -208,7 +208,7 @@ def _seat(
 
 def _tools_for(definition: AgentDefinition, opened: Opened) -> tuple[str, ...]:
     """The definition's tools; rules look through `analyze`, which reads what the agent may."""
-    by_rules = opened.model.name == "offline" and "read_file" in definition.tools
+    by_rules = opened.by_rules and "read_file" in definition.tools
     return tuple(dict.fromkeys((*definition.tools, *(("analyze",) if by_rules else ()))))
 
 
