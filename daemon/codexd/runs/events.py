@@ -69,6 +69,8 @@ class Started(Body):
     criteria: tuple[str, ...] = ()
     artifacts: tuple[str, ...] = ()
     """As this run is to write them (`report.2.md` beside a twin's `report.1.md`)."""
+    data_schema: dict[str, Any] | None = None
+    """What the `data` of its result is to be, as JSON Schema; `None`: free."""
     retention: str = "permanent"
     max_children: int | None = None
     children: tuple[ChildSpec, ...] = ()

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
 from codexd.models import Answer, Item, Stop, ToolCall, ToolReply, UserText
-from codexd.runs.answer import Result, missing, parse_result
+from codexd.runs.answer import Result, misfit, missing, parse_result
 from codexd.runs.events import (
     Answered,
     Begun,
@@ -476,8 +476,11 @@ def _after_answer(run: Run, answer: Answer) -> Want:
             "Your answer was cut at the output limit. Go on from there, more briefly.",
         )
     wanted: list[str] = []
-    if "result" not in run.asked and parse_result(answer.text) is None:
+    result, schema = parse_result(answer.text), run.started.data_schema
+    if "result" not in run.asked and result is None:
         wanted.append("Give your last answer once more, as the JSON object that was asked for.")
+    if "result" not in run.asked and result and schema and (wrong := misfit(result.data, schema)):
+        wanted.append(f"In your last answer {wrong}. Give the answer once more, whole and right.")
     absent = missing(run.started.artifacts, run.wrote)
     if "result" not in run.asked and absent and can_write(run):
         wanted.append(f"These declared artifacts are not written yet: {', '.join(absent)}. "

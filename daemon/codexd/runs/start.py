@@ -36,6 +36,8 @@ class Order:
     budget_micro_usd: int | None = None
     artifacts: tuple[str, ...] | None = None
     """The declared artifacts as this run is to write them; `None`: as declared."""
+    data_schema: dict[str, Any] | None = None
+    """What the `data` of its result is to be, as JSON Schema; `None`: free."""
 
 
 def root_of(order: Order, host: Host, *, consent: Sequence[Body] = ()) -> Seat:
@@ -187,6 +189,7 @@ def _seat(
         deadline_seconds=_deadline(spec.deadline_seconds, definition.timeout_seconds, parent),
         criteria=definition.success_criteria,
         artifacts=artifacts,
+        data_schema=order.data_schema,
         retention=definition.retention.value,
         max_children=definition.max_parallel_tasks,
         notes=tuple(notes),
