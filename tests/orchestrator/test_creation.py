@@ -39,7 +39,7 @@ DONE = Scripted(text=result("checked", **{"Every file was looked at": "met"}))
 def made(change: Mapping[str, Any] | None = None, **more: Any) -> Scripted:
     """An answer that holds an agent."""
     data = AGENT | dict(change or {})
-    answer = {"summary": "made an agent", "criteria": [], "data": data}
+    answer: dict[str, Any] = {"summary": "made an agent", "criteria": [], "data": data}
     return Scripted(text=json.dumps(answer), **more)
 
 
