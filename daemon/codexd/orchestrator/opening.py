@@ -44,7 +44,7 @@ async def open_host(
         cache=config.folders.cache,
         web_search=config.web_search,
     )
-    registry = LatestRegistry(config.workspace.root, home_of(env))
+    registry = LatestRegistry(config, home_of(env))
     async with Models(config, env) as models:
         redactor = Redactor(models.secrets())
         host = Host(
@@ -85,14 +85,15 @@ def _project_rules(context: ToolContext) -> str:
 class LatestRegistry:
     """The agents of a workspace as they are now: files that did not change are not read again."""
 
-    def __init__(self, root: Path, home: Path) -> None:
-        self._root, self._home = root, home
+    def __init__(self, config: Config, home: Path) -> None:
+        self._root, self._home = config.workspace.root, home
+        self._profile = config.default_profile
         self._last: Registry | None = None
 
     def now(self) -> Registry:
         """The registry, looked at anew."""
         cached = self._last.entries if self._last else ()
-        self._last = agents.load(self._root, home=self._home, cached=cached)
+        self._last = agents.load(self._root, home=self._home, profile=self._profile, cached=cached)
         return self._last
 
 
@@ -188,10 +189,10 @@ class Models:
             client=self.client(),
             window=self._config.model_context_window,
         )
-        if not model.host:
-            return Opened(model, price=Free(), billed=False)
-        price = price_of(choice.provider.id, choice.id, base_url=choice.provider.base_url)
-        return Opened(model, price=price, billed=True)
+        provider = choice.provider
+        billed = bool(model.host)
+        price = price_of(provider.id, choice.id, base_url=provider.base_url) if billed else Free()
+        return Opened(model, price, billed, stream_retries=provider.stream_max_retries)
 
     def secrets(self) -> dict[str, str]:
         """The values of the variables that hold keys, by name: redacted wherever they appear."""

@@ -40,6 +40,8 @@ class Opened:
     billed: bool
     by_rules: bool = False
     """Whether rules answer, now or when a recording was made."""
+    stream_retries: int = 2
+    """How often a stream that broke is asked for again."""
 
 
 # What arrives in a run's mailbox.

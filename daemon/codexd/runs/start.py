@@ -192,6 +192,8 @@ def _seat(
         data_schema=order.data_schema,
         retention=definition.retention.value,
         max_children=definition.max_parallel_tasks,
+        max_turns=definition.max_turns,
+        stream_retries=opened.stream_retries,
         notes=tuple(notes),
     )
     return Seat(
