@@ -169,7 +169,6 @@ def test_a_claude_agent_is_read_whole():
         "4:20 information no-tier",
         "4:44 information not-honoured",
         "4:63 warning unknown-tool",
-        "9:11 warning not-honoured",
         "10:1 warning not-honoured",
         "11:1 information not-honoured",
     ]

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from codexd.agents import dialects
@@ -203,6 +203,7 @@ values = st.recursive(
 )
 
 
+@example({"success_criteria": ["\x1b"]})
 @given(st.dictionaries(st.sampled_from([*AGENT, "policies", "x", "system_prompt"]), values))
 def test_whatever_a_model_answers_the_agent_is_the_least_and_can_be_saved(
     change: dict[str, Any],

@@ -206,3 +206,38 @@ def test_a_home_that_is_the_workspace_has_its_agents_once(place: Place) -> None:
     assert [(each.path, each.origin) for each in found.entries if each.slug == "x"] == [
         (path, "user")
     ]
+
+
+CLAUDE = "---\nname: helper\ndescription: helps\n{more}---\nHelp.\n"
+
+TOML = 'name = "helper"\ndescription = "d"\ndeveloper_instructions = "i"\n'
+
+
+@pytest.mark.parametrize(
+    ("path", "text", "writes"),
+    [
+        (".claude/agents/helper.md", CLAUDE.format(more=""), True),
+        (".cursor/agents/helper.md", CLAUDE.format(more="readonly: true\n"), False),
+        (".claude/agents/helper.md", CLAUDE.format(more="permissionMode: plan\n"), False),
+        (".claude/agents/helper.md", CLAUDE.format(more="tools: Read\n"), False),
+        (".github/agents/helper.agent.md", CLAUDE.format(more=""), True),
+        (".codex/agents/helper.toml", TOML, True),
+        (
+            ".codex/agents/helper.toml",
+            TOML + 'sandbox_mode = "read-only"\n',
+            False,
+        ),
+        (".codex/agents/helper.yaml", "name: helper\ngoal: g\n", False),
+    ],
+)
+def test_the_default_profile_is_for_agents_of_others_that_say_nothing_of_tools(
+    place: Place, path: str, text: str, writes: bool
+) -> None:
+    place.write(path, text)
+    for profile in ("read-only", "workspace-write"):
+        agent = load(place.root, home=place.home, profile=profile).find("helper")
+        granted = [grant.value for grant in agent.policy.write or ()]
+        allowed = writes and profile == "workspace-write"
+        assert granted == (["./"] if allowed else [])
+        assert ({"write_file", "apply_patch"} <= set(agent.tools)) is allowed
+        assert not agent.policy.exec or path.endswith(".toml")

@@ -20,7 +20,7 @@ from tests.cli.samples import (
 from wcwidth import wcswidth
 
 from codexd.cli.page import PROSE, Page
-from codexd.cli.render import findings_block, result, run_page, runs_table
+from codexd.cli.render import result, run_page, runs_table, worst_first
 from codexd.cli.text import Text
 from codexd.runs.view import Criterion, Judged, RunView, Status
 
@@ -120,17 +120,28 @@ def test_a_stopped_run_says_so_before_what_it_kept() -> None:
     ]
 
 
-def test_findings_come_worst_first_then_by_place() -> None:
-    shuffled = [
-        finding(9, "z", path="b.py"),
-        finding(2, "y", severity="hint", path="a.py"),
-        finding(3, "x", severity="error", path="z.py"),
-        finding(10, "w", path="a.py"),
-        finding(9, "v", path="a.py"),
-    ]
-    lines = findings_block(shuffled, Page(Text("en"), 86), limit=None)
-    places = [line.split()[0] for line in lines]
-    assert places == ["z.py:3:1", "a.py:9:1", "a.py:10:1", "b.py:9:1", "a.py:2:1"]
+def test_findings_come_worst_first_then_as_told_then_by_place() -> None:
+    review = run(
+        findings=(
+            finding(9, "z", path="b.py"),
+            finding(2, "y", severity="hint", path="a.py"),
+            finding(3, "x", severity="error", path="z.py"),
+            finding(1, "w", path="a.py"),
+        )
+    )
+    audit = run(
+        "audit",
+        findings=(
+            finding(10, "v", path="b.py"),
+            finding(1, "w", path="a.py"),
+            finding(1, "t", path="a.py"),
+        ),
+    )
+    assert [f"{f.message}{f.line}" for f in worst_first([review])] == ["x3", "z9", "w1", "y2"]
+    together = [f"{f.message}{f.line}" for f in worst_first([review, audit])]
+    # What both found stands where the first of them had it; the tenth line waits for no ninth.
+    assert together == ["x3", "z9", "v10", "w1", "t1", "y2"]
+    assert worst_first([audit, review]) == worst_first([review, audit])
 
 
 def test_what_two_agents_found_alike_is_shown_once() -> None:

@@ -104,6 +104,7 @@ wire_api = "chat"
 http_headers = { "X-Title" = "codexd" }
 query_params = { v = "1" }
 request_max_retries = 0
+stream_max_retries = 7
 stream_idle_timeout_ms = 1000
 """
 
@@ -113,6 +114,7 @@ def test_a_provider_is_read_whole(place: Place) -> None:
     router = place.load().providers["router"]
     assert (router.id, router.name, router.wire_api) == ("router", "Router", "chat")
     assert (router.env_key, router.request_max_retries) == ("ROUTER_KEY", 0)
+    assert router.stream_max_retries == 7
     assert (router.http_headers, router.query_params) == ({"X-Title": "codexd"}, {"v": "1"})
     assert router.stream_idle_timeout_ms == 1000
     assert router.source == Source(str(user), 2, 18)
@@ -329,11 +331,8 @@ def test_web_search_needs_all_its_keys(place: Place, text: str, used: bool) -> N
 
 
 def test_what_has_no_effect_is_said(place: Place) -> None:
-    place.user('[mcp_servers.a]\ncommand = "b"\n[model_providers.ollama]\nstream_max_retries = 3\n')
-    assert [(key, code) for key, code, _ in place.remarks()] == [
-        ("mcp_servers", "not-used"),
-        ("model_providers.ollama.stream_max_retries", "not-used"),
-    ]
+    place.user('[mcp_servers.a]\ncommand = "b"\n')
+    assert [(key, code) for key, code, _ in place.remarks()] == [("mcp_servers", "not-used")]
 
 
 @pytest.mark.parametrize(

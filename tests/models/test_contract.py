@@ -43,13 +43,14 @@ def record(scripted: Scripted) -> dict[str, Any]:
         usage = {"input": 40, "output": 4}
     elif scripted.usage:
         usage = asdict(scripted.usage)
-    return {
+    answer = {
         "text": scripted.text,
         "calls": calls,
         "stop": "tool_calls" if calls else "end",
         "usage": usage,
         "model": "m",
     }
+    return {"event_type": "api_call", "model": "local/m", "answer": answer}
 
 
 @pytest.fixture(params=[*WIRES, "replay"])

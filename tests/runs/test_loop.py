@@ -322,6 +322,36 @@ async def test_streams_that_are_always_cut_fail_at_last(tmp_path: Path) -> None:
     assert len(here.server.requests) == 3
 
 
+async def test_how_often_a_cut_stream_is_asked_for_again_is_the_providers(tmp_path: Path) -> None:
+    cut = Scripted(text=result("never whole"), fault=Fault.CUT)
+    async with house(tmp_path, lambda _: cut, provider="stream_max_retries = 0") as here:
+        run = await here.delegate()
+    assert run.status is Status.FAILED
+    assert len(here.server.requests) == 1
+
+
+async def test_a_run_is_told_of_its_last_turn_and_may_conclude_in_it(tmp_path: Path) -> None:
+    text = agent("worker", artifacts="out.md") + "max_turns: 3\n"
+    async with house(tmp_path, [READ, READ, DONE], text) as here:
+        run = await here.delegate()
+        said = [asked.body["messages"][-1]["content"] for asked in here.server.requests]
+    assert (run.status, run.summary) == (Status.COMPLETED, "It says alpha and beta.")
+    assert run.missing_artifacts == ("out.md",)
+    assert ["last turn" in words for words in said] == [False, False, True]
+
+
+async def test_a_run_that_is_not_done_in_its_turns_ends_with_what_it_has(tmp_path: Path) -> None:
+    found = {"path": "a.txt", "line": 1, "severity": "warning", "message": "odd"}
+    report = Scripted(calls=(call("report_finding", findings=[found]),))
+    text = agent("worker", tools="read_file, report_finding") + "max_turns: 2\n"
+    async with house(tmp_path, [READ, report, DONE], text) as here:
+        run = await here.delegate()
+    assert (run.status, len(run.findings)) == (Status.FAILED, 1)
+    assert "limit of 2 turns" in run.reason
+    assert "max_turns" in run.help
+    assert len(here.server.requests) == 2
+
+
 async def test_a_refused_call_costs_nothing(tmp_path: Path) -> None:
     async with house(tmp_path, [Scripted(status=400, message="no such model")]) as here:
         run = await here.delegate()

@@ -48,7 +48,7 @@ class AgentDefinition(BaseModel):
     max_tokens_source: Source | None = None
     retention: Retention = Retention.PERMANENT
     redact: bool = True
-    """`False`: its report may show secrets; journal, logs and model stay redacted."""
+    """Said by the author; `False` shows nothing more, since the model reads redacted text."""
     success_criteria: tuple[str, ...] = ()
     artifacts: tuple[str, ...] = ()
     """Paths or globs, workspace-relative without a leading `./`."""
@@ -61,6 +61,7 @@ class AgentDefinition(BaseModel):
     timeout_seconds: float | None = None
     """The deadline: running time."""
     max_turns: int | None = None
+    """How many answers its model may give."""
     capabilities: tuple[str, ...] = ()
     version: str = ""
     extras: dict[str, Any] = Field(default_factory=dict[str, Any])

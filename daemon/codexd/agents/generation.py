@@ -216,7 +216,8 @@ class _Taking:
             self.drop(key, f"`{key}` is a list")
             return ()
         items = cast("list[object]", value)
-        found = [_clean(each).strip() for each in items if isinstance(each, str) and each.strip()]
+        cleaned = [_clean(each).strip() for each in items if isinstance(each, str)]
+        found = [each for each in cleaned if each]
         if len(found) < len(items) or len(found) > MAX_ITEMS:
             self.drop(key, f"`{key}` is a list of at most {MAX_ITEMS} texts: the rest was dropped")
         return tuple(dict.fromkeys(found[:MAX_ITEMS]))

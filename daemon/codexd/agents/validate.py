@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TypeAlias
 
+from codexd.agents.dialects import READ_ONLY
 from codexd.agents.registry import AgentEntry, Registry, load, places, read_entry, remark
 from codexd.errors import Diagnostic
 
@@ -16,20 +17,24 @@ Checked: TypeAlias = tuple[Path, tuple[Diagnostic, ...]]
 SUFFIXES = (".yaml", ".yml", ".toml", ".md")
 
 
-def check_paths(paths: Sequence[Path], *, root: Path, home: Path) -> tuple[Checked, ...]:
+def check_paths(
+    paths: Sequence[Path], *, root: Path, home: Path, profile: str = READ_ONLY
+) -> tuple[Checked, ...]:
     """The agent files among `paths` (a folder: those in it), each with its diagnostics.
 
     Without paths: every file of the registry, aliases and folders included. A path keeps the form
     in which it was given.
     """
-    registry = load(root, home=home)
+    registry = load(root, home=home, profile=profile)
     if not paths:
         return _whole(registry)
     known = {os.path.realpath(entry.path): entry for entry in registry.entries}
     origins = {os.path.realpath(each.folder): each.origin for each in places(root, home)}
     # Given twice, as a file and by its folder, it is checked once.
     files = {os.path.realpath(file): file for path in paths for file in _files(path)}
-    return tuple(_check(file, real, known, origins, registry) for real, file in files.items())
+    return tuple(
+        _check(file, real, known, origins, registry, profile) for real, file in files.items()
+    )
 
 
 def _whole(registry: Registry) -> tuple[Checked, ...]:
@@ -63,6 +68,7 @@ def _check(
     known: dict[str, AgentEntry],
     origins: dict[str, str],
     registry: Registry,
+    profile: str,
 ) -> Checked:
     if real in known:
         return file, known[real].diagnostics
@@ -74,7 +80,7 @@ def _check(
         missing = "is not there" if not os.path.lexists(file) else message
         return file, (remark(str(file), missing, code="unreadable"),)
     origin = origins.get(os.path.dirname(real)) or _origin(file)  # noqa: PTH120 - a real path's text
-    return file, read_entry(str(file), origin).diagnostics
+    return file, read_entry(str(file), origin, profile).diagnostics
 
 
 def _origin(file: Path) -> str:

@@ -27,7 +27,8 @@ def list_(door: Door) -> int:
         door.show(_names(door))
         return 0
 
-    config, registry = _config(door), _registry(door)
+    config = _config(door)
+    registry = _registry(door, config)
     entries = registry.entries
     # A folder that cannot be read has no row.
     remarks = diagnostics_lines(registry.diagnostics, config.workspace.root)
@@ -41,14 +42,14 @@ def list_(door: Door) -> int:
 
 def _names(door: Door) -> list[str]:
     """The names that can be delegated to: what completion asks for at each Tab."""
-    served = [entry for entry in _registry(door).entries if entry.shadowed_by is None]
+    root, home = find_workspace(door.folder, home=home_of(door.env)).root, home_of(door.env)
+    served = [entry for entry in load(root, home=home).entries if entry.shadowed_by is None]
     return [entry.slug for entry in served if entry.definition is not None]
 
 
-def _registry(door: Door) -> Registry:
+def _registry(door: Door, config: Config) -> Registry:
     """The agents alone: nothing of a run is needed, and a journal that is broken not opened."""
-    home = home_of(door.env)
-    return load(find_workspace(door.folder, home=home).root, home=home)
+    return load(config.workspace.root, home=home_of(door.env), profile=config.default_profile)
 
 
 def _config(door: Door) -> Config:
@@ -127,7 +128,8 @@ def show(door: Door) -> int:
     """`codexd agents show NAME`."""
     from codexd.orchestrator.opening import ceilings_of
 
-    config, registry = _config(door), _registry(door)
+    config = _config(door)
+    registry = _registry(door, config)
     definition = registry.find(door.asked.one("NAME") or "")
     entry = next(each for each in registry.entries if each.definition == definition)
     shown = Shown(definition, entry.diagnostics, ceilings_of(config), config)
@@ -223,8 +225,13 @@ def _short(source: Source, root: Path) -> str:
 def validate(door: Door) -> int:
     """`codexd agents validate [PATH…]`: 1 where a file has an error."""
     paths = [Path(path) for path in door.asked.all("PATH")]
-    home = home_of(door.env)
-    checked = check_paths(paths, root=find_workspace(door.folder, home=home).root, home=home)
+    config = _config(door)
+    checked = check_paths(
+        paths,
+        root=config.workspace.root,
+        home=home_of(door.env),
+        profile=config.default_profile,
+    )
     found = [diagnostic for _, diagnostics in checked for diagnostic in diagnostics]
     if door.json:
         door.give(found)
@@ -245,7 +252,7 @@ def export(door: Door) -> int:
     """`codexd agents export NAME --format yaml|toml`."""
     from codexd.agents.export import to_toml, to_yaml
 
-    definition = _registry(door).find(door.asked.one("NAME") or "")
+    definition = _registry(door, _config(door)).find(door.asked.one("NAME") or "")
     kind = door.asked.one("--format") or "yaml"
     text, unsaid = to_toml(definition) if kind == "toml" else (to_yaml(definition), ())
     if door.json:

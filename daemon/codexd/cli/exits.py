@@ -34,19 +34,14 @@ def exit_status(run: RunView, fail_on: Severity | None = None) -> int:
     codes = [_STATUS.get(each.status, FAILED) for each in asked]
     if fail_on is not None:
         bad = SEVERITIES[: SEVERITIES.index(fail_on) + 1]
-        codes += [FAILED for finding in all_findings(run) if finding.severity in bad]
+        found = (finding for each in tree(run) for finding in each.findings)
+        codes += [FAILED for finding in found if finding.severity in bad]
     return first_of(codes)
 
 
-def all_findings(run: RunView) -> Iterator[Finding]:
-    """What the run and the runs below it found, each once."""
-    seen: set[tuple[object, ...]] = set()
-    for each in tree(run):
-        for finding in each.findings:
-            key = (finding.path, finding.line, finding.column, finding.rule, finding.message)
-            if key not in seen:
-                seen.add(key)
-                yield finding
+def identity(finding: Finding) -> tuple[str, int, int, str, str]:
+    """What two agents that found the same have in common: the place first."""
+    return (finding.path, finding.line, finding.column, finding.rule, finding.message)
 
 
 def tree(run: RunView) -> Iterator[RunView]:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING
 
 from codexd.cli.columns import cells, clean, cut, pad, table, wrap
-from codexd.cli.exits import SEVERITIES, all_findings, tree
+from codexd.cli.exits import SEVERITIES, identity, tree
 from codexd.cli.page import Ink, Page, fill
 from codexd.cli.units import age, dollars, duration, length, number
 from codexd.errors import Severity
@@ -57,7 +57,7 @@ def result(
     blocks = [
         _rows_with_details(shown, page),
         findings_block(
-            list(all_findings(run)), page, limit=TOP_OF_MANY if many else TOP_OF_ONE, again=again
+            worst_first(tree(run)), page, limit=TOP_OF_MANY if many else TOP_OF_ONE, again=again
         ),
         (_together(run, page) if many else []) + _totals(run, page),
     ]
@@ -183,17 +183,30 @@ def _notes(run: RunView) -> tuple[str, ...]:
 # --- findings --------------------------------------------------------------------------------
 
 
-def by_weight(finding: Finding) -> tuple[object, ...]:
-    """The order of findings: the worst first, then by place."""
-    severity = SEVERITIES.index(finding.severity)
-    return (severity, finding.path, finding.line, finding.column, finding.rule)
+def worst_first(runs: Iterable[RunView]) -> list[Finding]:
+    """What `runs` found, each once: by severity, then what each run told first, then by place.
+
+    Agents tell the worst first: an audit's first warning stands before a review's tenth, wherever
+    in the code they are.
+    """
+    weights: dict[tuple[str, int, int, str, str], tuple[tuple[int, int], Finding]] = {}
+    for run in runs:
+        told: Counter[Severity] = Counter()
+        for finding in run.findings:
+            weight = (SEVERITIES.index(finding.severity), told[finding.severity])
+            told[finding.severity] += 1
+            key = identity(finding)
+            if key not in weights or weight < weights[key][0]:
+                weights[key] = (weight, finding)
+    ordered = sorted(weights.items(), key=lambda item: (item[1][0], item[0]))
+    return [finding for _, (_, finding) in ordered]
 
 
 def findings_block(
     findings: Sequence[Finding], page: Page, *, limit: int | None, again: str = ""
 ) -> list[str]:
-    """The worst findings, one an entry; how many more there are, and how to see them."""
-    shown = sorted(findings, key=by_weight)[:limit]
+    """The first findings, one an entry; how many more there are, and how to see them."""
+    shown = findings[:limit]
     if not shown:
         return []
     lines = _findings_lines(shown, page)
@@ -386,8 +399,7 @@ def run_page(run: RunView, page: Page, *, go_on: str = "") -> list[str]:
         blocks.append(words)
     if run.data is not None:
         blocks.append([page.text("show.data"), *_data_lines(run.data)])
-    own = run.findings if run.children else tuple(all_findings(run))
-    blocks.append(findings_block(own, page, limit=None))
+    blocks.append(findings_block(worst_first([run]), page, limit=None))
     blocks.append(_judgements(run, page))
     alone = _alone(run)
     blocks.append(_files(alone, page, ""))

@@ -93,8 +93,8 @@ CD = Flag(
 MODEL = Flag(
     "--model",
     Words(
-        "the model: PROVIDER/MODEL, or offline (rules)",
-        "モデル: PROVIDER/MODEL または offline (ルール)",
+        "PROVIDER/MODEL, offline (rules) or replay/FILE",
+        "PROVIDER/MODEL, offline (ルール), replay/FILE",
     ),
     metavar="MODEL",
     short="-m",

@@ -101,9 +101,6 @@ _FILE_ONLY = {"sandbox", "may_raise_budget", "policy"}
 
 _NO_EFFECT: dict[tuple[str, ...], str] = {
     ("mcp_servers",): "MCP servers are not started by this version",
-    ("model_providers", "*", "stream_max_retries"): (
-        "no effect: an answer that has begun is never asked for a second time"
-    ),
 }
 
 

@@ -24,6 +24,8 @@ class Provider:
     http_headers: Mapping[str, str] = field(default_factory=dict[str, str])
     query_params: Mapping[str, str] = field(default_factory=dict[str, str])
     request_max_retries: int = 4
+    stream_max_retries: int = 2
+    """How often a run asks again, each time as a new act, where an answer broke in the middle."""
     stream_idle_timeout_ms: int = 300_000
     source: Source = field(default_factory=lambda: Source("<built in>"))
 

@@ -62,9 +62,10 @@ def load(
 ) -> Config:
     """The configuration in force for `folder`.
 
-    `model` is `-m`: `PROVIDER/MODEL`, or `offline`; `overrides` are `-c key=value` pairs, values
-    read as TOML, else as text. Raises `BadConfig` for a file that does not parse and for a flag
-    that cannot be used; everything else that is wrong is in `diagnostics`.
+    `model` is `-m`: `PROVIDER/MODEL`, `replay/FILE` (an audit export), or `offline`; `overrides`
+    are `-c key=value` pairs, values read as TOML, else as text. Raises `BadConfig` for a file that
+    does not parse and for a flag that cannot be used; everything else that is wrong is in
+    `diagnostics`.
     """
     workspace = find_workspace(folder, home=home_of(env))
     inputs = (command_line(overrides or {}), *files(workspace.root, env))
@@ -199,10 +200,12 @@ def _flagged_model(
     if flag == "offline":
         return ModelChoice(None, "offline", source)
     provider, _, id = flag.partition("/")
+    if provider == "replay" and id and provider not in providers:
+        return ModelChoice(None, flag, source)
     if not provider or not id:
         near = nearest(flag, ["offline"])
         raise BadConfig(
-            f"-m {flag}: expected PROVIDER/MODEL, or offline",
+            f"-m {flag}: expected PROVIDER/MODEL, replay/FILE, or offline",
             help=f"the nearest is `{near}`" if near else f"providers: {', '.join(providers)}",
         )
     if provider in providers:

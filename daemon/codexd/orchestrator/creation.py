@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from codexd.agents.definition import AgentDefinition
 from codexd.agents.export import to_yaml
@@ -52,7 +53,7 @@ async def create(
                 help="name one with -m PROVIDER/MODEL; `codexd agents list` shows what rules have",
             )
         return _made(rule, f"the built-in {rule.name}", request, goal=request.prompt)
-    generator = _generator()
+    generator, schema = _generator()
     allowed = await consent.obtain(host, [generator], ask)
     budget = host.config.default_budget if request.budget is None else request.budget
     spec = ChildSpec(
@@ -62,7 +63,10 @@ async def create(
         deadline_seconds=request.deadline_seconds,
     )
     order = start.Order(
-        definition=generator, spec=spec, budget_micro_usd=micro_usd(request.budget_usd)
+        definition=generator,
+        spec=spec,
+        budget_micro_usd=micro_usd(request.budget_usd),
+        data_schema=schema,
     )
     making = await drive(start.root_of(order, host, consent=allowed))
     if making.status is not Status.COMPLETED:
@@ -142,15 +146,16 @@ def _made(
     )
 
 
-def _generator() -> AgentDefinition:
-    """The agent that makes agents: it may do nothing but answer."""
-    system, _ = generation_prompt("", BUILT_IN)
+def _generator() -> tuple[AgentDefinition, dict[str, Any]]:
+    """The agent that makes agents, which may do nothing but answer; what its `data` is to be."""
+    system, schema = generation_prompt("", BUILT_IN)
     source = Source("<built in>")
     nothing = Layer(name="agent agent-create", source=source, read=(), write=(), exec=(), net=())
-    return AgentDefinition(
+    generator = AgentDefinition(
         name="agent-create",
         source=source,
         dialect="yaml",
         instructions=system,
         policy=nothing,
     )
+    return generator, schema

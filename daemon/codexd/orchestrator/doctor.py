@@ -6,6 +6,7 @@ import os
 import shutil
 import sys
 from collections.abc import Mapping
+from pathlib import Path
 
 import anyio.to_thread
 
@@ -46,6 +47,10 @@ def _model(config: Config, env: Mapping[str, str]) -> Check:
     if choice.provider is None:
         what = f"{choice.name}: recorded answers" if choice.replays else "offline: rules"
         text = f"{what}, no language model; nothing leaves this machine"
+        if choice.replays and not Path(choice.replays).is_file():
+            remedy = "`codexd audit export --format jsonl > FILE` writes a recording"
+            text = f"{choice.name}: there is no such file"
+            return Check("model", ok=False, text=text, remedy=remedy, source=source)
         return Check("model", ok=True, text=text, source=source)
     provider = choice.provider
     text = f"{choice.name} at {provider.base_url} ({provider.wire_api})"

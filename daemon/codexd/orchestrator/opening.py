@@ -6,7 +6,7 @@ from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from codexd.agents import registry as agents
 from codexd.agents.definition import AgentDefinition
@@ -44,7 +44,7 @@ async def open_host(
         cache=config.folders.cache,
         web_search=config.web_search,
     )
-    registry = LatestRegistry(config.workspace.root, home_of(env))
+    registry = LatestRegistry(config, home_of(env))
     async with Models(config, env) as models:
         redactor = Redactor(models.secrets())
         host = Host(
@@ -86,14 +86,15 @@ def _project_rules(context: ToolContext) -> str:
 class LatestRegistry:
     """The agents of a workspace as they are now: files that did not change are not read again."""
 
-    def __init__(self, root: Path, home: Path) -> None:
-        self._root, self._home = root, home
+    def __init__(self, config: Config, home: Path) -> None:
+        self._root, self._home = config.workspace.root, home
+        self._profile = config.default_profile
         self._last: Registry | None = None
 
     def now(self) -> Registry:
         """The registry, looked at anew."""
         cached = self._last.entries if self._last else ()
-        self._last = agents.load(self._root, home=self._home, cached=cached)
+        self._last = agents.load(self._root, home=self._home, profile=self._profile, cached=cached)
         return self._last
 
 
@@ -116,6 +117,7 @@ class Models:
         self._config, self._env = config, env
         self._client: Client | None = None
         self._opened: dict[str, Opened] = {}
+        self._recording: list[Mapping[str, Any]] | None = None
 
     async def __aenter__(self) -> Models:
         return self
@@ -135,9 +137,11 @@ class Models:
     def open(self, definition: AgentDefinition | None) -> Opened:
         """The model in force for `definition`, whose own `model` chooses among the provider's.
 
-        Raises `AuthFailed`.
+        Raises `AuthFailed`, `BadConfig` for a recording that cannot be played.
         """
         choice = self._config.model
+        if choice.replays is not None:
+            return self._replay(choice, definition.name if definition else "")
         if choice.provider is not None and definition is not None and definition.model:
             choice = replace(choice, id=definition.model, source=definition.source)
         return self._open(choice)
@@ -170,11 +174,31 @@ class Models:
             self._opened[choice.name] = self._make(choice)
         return self._opened[choice.name]
 
+    def _replay(self, choice: ModelChoice, agent: str) -> Opened:
+        """The recorded answers of one agent, which all its runs share."""
+        from codexd.models.replay import Replay, read_recording
+
+        path = choice.replays or ""
+        if self._recording is None:
+            self._recording = read_recording(Path(path))
+        key = f"{choice.name}\0{agent}"
+        if key not in self._opened:
+            mine = [call for call in self._recording if call.get("agent_name") == agent]
+            if not mine:
+                names = dict.fromkeys(str(call.get("agent_name")) for call in self._recording)
+                raise BadConfig(
+                    f"the recording {path} has no answers of `{agent}`",
+                    help=f"it has those of {', '.join(names)}",
+                )
+            model = Replay(mine, name=choice.name)
+            self._opened[key] = Opened(model, price=Free(), billed=False, by_rules=model.exact)
+        return self._opened[key]
+
     def _make(self, choice: ModelChoice) -> Opened:
         if choice.provider is None:
             from codexd.models.offline import Offline
 
-            return Opened(Offline(), price=Free(), billed=False)
+            return Opened(Offline(), price=Free(), billed=False, by_rules=True)
         from codexd.models.prices import price_of
         from codexd.models.providers import open_model
 
@@ -184,10 +208,10 @@ class Models:
             client=self.client(),
             window=self._config.model_context_window,
         )
-        if not model.host:
-            return Opened(model, price=Free(), billed=False)
-        price = price_of(choice.provider.id, choice.id, base_url=choice.provider.base_url)
-        return Opened(model, price=price, billed=True)
+        provider = choice.provider
+        billed = bool(model.host)
+        price = price_of(provider.id, choice.id, base_url=provider.base_url) if billed else Free()
+        return Opened(model, price, billed, stream_retries=provider.stream_max_retries)
 
     def secrets(self) -> dict[str, str]:
         """The values of the variables that hold keys, by name: redacted wherever they appear."""

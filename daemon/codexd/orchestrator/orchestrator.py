@@ -129,7 +129,7 @@ class Orchestrator:
                 return await codexd.doctor()
         except Unavailable as fault:
             config = load(folder, env=env, model=model, overrides=overrides)
-            registry = opening.LatestRegistry(config.workspace.root, home_of(env)).now()
+            registry = opening.LatestRegistry(config, home_of(env)).now()
             return await doctor.examine(config, env, fault, registry)
 
     def listen(self, listener: Callable[[Notice], None]) -> None:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 from pydantic import BaseModel, ValidationError
 
@@ -39,6 +39,42 @@ RESULT_SCHEMA: dict[str, Any] = {
     "additionalProperties": False,
 }
 """What the last answer of a run is to be, as JSON Schema (the strict subset of the providers)."""
+
+
+def result_schema(data: dict[str, Any] | None) -> dict[str, Any]:
+    """What the last answer of a run is to be whose `data` is to be as that schema says."""
+    if data is None:
+        return RESULT_SCHEMA
+    return {**RESULT_SCHEMA, "properties": {**RESULT_SCHEMA["properties"], "data": data}}
+
+
+def misfit(value: object, schema: Mapping[str, Any], place: str = "data") -> str:
+    """What is wrong with `value` by the types, the required keys and the choices of `schema`, as a
+    sentence; empty where nothing is. Other keywords are for whoever reads the value to check.
+    """
+    kind = schema.get("type")
+    if isinstance(kind, str) and not isinstance(value, _KINDS[kind]):
+        return f"`{place}` is not of the type {kind}"
+    if "enum" in schema and value not in schema["enum"]:
+        return f"`{place}` is none of {', '.join(map(str, schema['enum']))}"
+    members: list[tuple[str, object, Mapping[str, Any]]] = []
+    if isinstance(value, dict):
+        found = cast("dict[str, object]", value)
+        for key in schema.get("required", ()):
+            if key not in found:
+                return f"`{place}.{key}` is missing"
+        known = schema.get("properties", {})
+        members = [(f"{place}.{key}", found[key], known[key]) for key in found if key in known]
+    elif isinstance(value, list) and "items" in schema:
+        each = enumerate(cast("list[object]", value))
+        members = [(f"{place}[{i}]", item, schema["items"]) for i, item in each]
+    return next(filter(None, (misfit(item, type_, at) for at, item, type_ in members)), "")
+
+
+_KINDS: dict[str, type | tuple[type, ...]] = {
+    "object": dict, "array": list, "string": str, "integer": int, "number": (int, float),
+    "boolean": bool, "null": type(None),
+}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from typing import Any
 from codexd.agents.definition import AgentDefinition
 from codexd.models import Brief, Item, Request, ToolSchema, UserText
 from codexd.models.interface import JsonObject
-from codexd.runs.answer import RESULT_SCHEMA
+from codexd.runs.answer import result_schema
 from codexd.runs.run import Run, shortened
 
 KEEP_WHEN_LIGHT = 400
@@ -67,7 +67,7 @@ def request_of(run: Run, definition: AgentDefinition) -> Request:
         tools=tuple(schema_of(tool) for tool in started.tools),
         max_output=0,
         brief=brief_of(run),
-        answer_schema=RESULT_SCHEMA,
+        answer_schema=result_schema(started.data_schema),
         temperature=definition.temperature,
         effort=definition.reasoning_effort,
         lightweight=run.lightweight,

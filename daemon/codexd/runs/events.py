@@ -69,8 +69,14 @@ class Started(Body):
     criteria: tuple[str, ...] = ()
     artifacts: tuple[str, ...] = ()
     """As this run is to write them (`report.2.md` beside a twin's `report.1.md`)."""
+    data_schema: dict[str, Any] | None = None
+    """What the `data` of its result is to be, as JSON Schema; `None`: free."""
     retention: str = "permanent"
     max_children: int | None = None
+    max_turns: int | None = None
+    """How many answers its model may give; `None`: as many as the budget has room for."""
+    stream_retries: int = 2
+    """How often a stream that broke is asked for again."""
     children: tuple[ChildSpec, ...] = ()
     """A group's: what it starts."""
     notes: tuple[str, ...] = ()

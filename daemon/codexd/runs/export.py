@@ -172,6 +172,7 @@ def _api_call(run: _Run, body: Answered | Lost, event: Event) -> Record:
         "duration_secs": answered.ms / 1000 if answered else None,
         "finish_reason": answered.stop if answered and has_answer else None,
         "answer": _answer(answered) if answered and has_answer and not is_erased else None,
+        "fault": _fault(answered) if answered and answered.fault else None,
         "error": (body.why if isinstance(body, Lost) else body.message) or None,
         **_own(run, event, act=body.act, erased=("answer",) if is_erased else ()),
     }
@@ -187,6 +188,11 @@ def _answer(body: Answered) -> Record:
         "usage": asdict(body.usage) if body.usage else None,
         "model": body.model,
     }
+
+
+def _fault(body: Answered) -> Record:
+    """What came instead of an answer, as `replay` plays it back; `error` says it in words."""
+    return {"type": body.fault, "help": body.help, "billed": body.charged > 0}
 
 
 def _token_usage(run: _Run, body: Answered | Lost, event: Event) -> Record:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
 from codexd.models import Answer, Item, Stop, ToolCall, ToolReply, UserText
-from codexd.runs.answer import Result, missing, parse_result
+from codexd.runs.answer import Result, misfit, missing, parse_result
 from codexd.runs.events import (
     Answered,
     Begun,
@@ -26,8 +26,6 @@ from codexd.runs.events import (
 from codexd.runs.view import Status
 from codexd.tools import Effect, Finding
 
-MAX_CUT_STREAMS = 2
-"""How often a broken stream is asked again, each time as a new act."""
 MAX_CUT_ANSWERS = 2
 """How often a model may run into its output cap before the run fails."""
 GO_ON = (
@@ -476,7 +474,7 @@ def next_acts(run: Run) -> tuple[Want, ...]:
     answer = run.items[-1] if run.items else None
     if isinstance(answer, Answer):
         return (_after_answer(run, answer),)
-    return (CallModel(),)
+    return (_next_turn(run),)
 
 
 def _next_of_group(run: Run) -> tuple[Want, ...]:
@@ -549,9 +547,32 @@ def _writes(run: Run, act: int | None) -> bool:
 def _after_fault(run: Run, last: Answered) -> Want:
     if last.fault == "ContextTooLong" and "compacted" not in run.asked:
         return Shorten()
-    if last.fault == "CutStream" and run.n_cut_streams <= MAX_CUT_STREAMS:
+    if last.fault == "CutStream" and run.n_cut_streams <= run.started.stream_retries:
         return CallModel()
     return Finish(Status.FAILED, last.message, last.help)
+
+
+def _next_turn(run: Run) -> Want:
+    """Ask the model; where its turns are limited, tell it of the last one, and end after it."""
+    limit = run.started.max_turns
+    if limit is None:
+        return CallModel()
+    if _n_turns(run) >= limit:
+        return Finish(
+            Status.FAILED,
+            f"its limit of {limit} turns is reached, and it was not done",
+            "raise `maxTurns` (`max_turns`) in its file, or give it a smaller goal",
+        )
+    if _n_turns(run) == limit - 1 and "turns" not in run.asked:
+        return AskAgain("turns", LAST_TURN)
+    return CallModel()
+
+
+LAST_TURN = "This is your last turn: give the last answer now, and call no tool."
+
+
+def _n_turns(run: Run) -> int:
+    return sum(isinstance(item, Answer) for item in run.items)
 
 
 def _after_answer(run: Run, answer: Answer) -> Want:
@@ -565,13 +586,17 @@ def _after_answer(run: Run, answer: Answer) -> Want:
             "Your answer was cut at the output limit. Go on from there, more briefly.",
         )
     wanted: list[str] = []
-    if "result" not in run.asked and parse_result(answer.text) is None:
+    result, schema = parse_result(answer.text), run.started.data_schema
+    if "result" not in run.asked and result is None:
         wanted.append("Give your last answer once more, as the JSON object that was asked for.")
+    if "result" not in run.asked and result and schema and (wrong := misfit(result.data, schema)):
+        wanted.append(f"In your last answer {wrong}. Give the answer once more, whole and right.")
     absent = missing(run.started.artifacts, run.wrote)
     if "result" not in run.asked and absent and can_write(run):
         wanted.append(f"These declared artifacts are not written yet: {', '.join(absent)}. "
                       "Write them, then give the last answer.")  # fmt: skip
-    if wanted and not run.lightweight:
+    has_turns = run.started.max_turns is None or _n_turns(run) < run.started.max_turns
+    if wanted and has_turns and not run.lightweight:
         return AskAgain("result", " ".join(wanted))
     if not answer.text.strip() and not run.findings and not run.wrote:
         return Finish(

@@ -38,6 +38,10 @@ class Opened:
     model: Model
     price: Price | None
     billed: bool
+    by_rules: bool = False
+    """Whether rules answer, now or when a recording was made."""
+    stream_retries: int = 2
+    """How often a stream that broke is asked for again."""
 
 
 # What arrives in a run's mailbox.

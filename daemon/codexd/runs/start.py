@@ -36,6 +36,8 @@ class Order:
     budget_micro_usd: int | None = None
     artifacts: tuple[str, ...] | None = None
     """The declared artifacts as this run is to write them; `None`: as declared."""
+    data_schema: dict[str, Any] | None = None
+    """What the `data` of its result is to be, as JSON Schema; `None`: free."""
 
 
 def root_of(order: Order, host: Host, *, consent: Sequence[Body] = ()) -> Seat:
@@ -208,8 +210,11 @@ def _seat(
         deadline_seconds=_deadline(spec.deadline_seconds, definition.timeout_seconds, parent),
         criteria=definition.success_criteria,
         artifacts=artifacts,
+        data_schema=order.data_schema,
         retention=definition.retention.value,
         max_children=definition.max_parallel_tasks,
+        max_turns=definition.max_turns,
+        stream_retries=opened.stream_retries,
         notes=tuple(notes),
     )
     return Seat(
@@ -229,7 +234,7 @@ def _seat(
 
 def _tools_for(definition: AgentDefinition, opened: Opened) -> tuple[str, ...]:
     """The definition's tools; rules look through `analyze`, which reads what the agent may."""
-    by_rules = opened.model.name == "offline" and "read_file" in definition.tools
+    by_rules = opened.by_rules and "read_file" in definition.tools
     return tuple(dict.fromkeys((*definition.tools, *(("analyze",) if by_rules else ()))))
 
 

@@ -43,22 +43,22 @@ _WITHOUT_EFFECT = {
 
 
 def read(
-    path: Path, data: bytes, dialect: str
+    path: Path, data: bytes, dialect: str, profile: str
 ) -> tuple[AgentDefinition | None, tuple[Diagnostic, ...]]:
     """What the file defines, and the remarks on it; `dialect` is `claude` or `cursor`."""
     page = front.read(path, data, needs_front=True)
     if isinstance(page, Diagnostic):
         return None, (page,)
-    definition = _definition(page, dialect)
+    definition = _definition(page, dialect, profile)
     return None if page.sheet.is_broken else definition, page.sheet.remarked()
 
 
-def _definition(page: front.Page, dialect: str) -> AgentDefinition:
+def _definition(page: front.Page, dialect: str, profile: str) -> AgentDefinition:
     sheet = page.sheet
     name = front.stem(sheet)
     source = sheet.source(("name",))
     asks, servers, mcp_tools = Asks(), list(common.server_names(sheet, "mcpServers")), list[str]()
-    _tools(page, asks, servers, mcp_tools)
+    _tools(page, profile, asks, servers, mcp_tools)
     _denials(page, asks)
     _mode(sheet, asks)
     if sheet.flag("readonly"):
@@ -89,11 +89,13 @@ def _definition(page: front.Page, dialect: str) -> AgentDefinition:
 # --- tools ------------------------------------------------------------------------------------
 
 
-def _tools(page: front.Page, asks: Asks, servers: list[str], mcp_tools: list[str]) -> None:
+def _tools(
+    page: front.Page, profile: str, asks: Asks, servers: list[str], mcp_tools: list[str]
+) -> None:
     sheet = page.sheet
     words = front.words(page, "tools")
     if words is None or any(word.value == "*" for word in words):
-        common.default_profile(sheet, asks)
+        common.default_profile(sheet, asks, profile)
         return
     for word in words:
         name, argument = _parts(word.value)

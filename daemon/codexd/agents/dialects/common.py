@@ -8,7 +8,7 @@ from typing import cast
 
 from codexd.agents.mapping import WORKSPACE, Asks, checked, path_fault
 from codexd.agents.sheet import KeyPath, Sheet, Span, nearest
-from codexd.agents.toolnames import ALIASES, BUILT_IN, READING, canonical
+from codexd.agents.toolnames import ALIASES, BUILT_IN, READING, WRITING, canonical
 from codexd.errors import Diagnostic, Severity
 from codexd.policy import Grant
 from codexd.policy.paths import normal
@@ -64,11 +64,7 @@ def reasoning_effort(sheet: Sheet, key: str) -> str | None:
 
 def max_turns(sheet: Sheet, key: str) -> int | None:
     """The number of turns that the author allows."""
-    turns = sheet.whole(key, least=1)
-    if turns is not None:
-        message = f"`{key}` is not held yet; the budget in tokens and the deadline are"
-        sheet.warning((key,), message, code="not-honoured")
-    return turns
+    return sheet.whole(key, least=1)
 
 
 def told(sheet: Sheet, key: str) -> None:
@@ -184,9 +180,21 @@ def joined(*texts: str) -> str:
     return "\n\n".join(text for text in texts if text)
 
 
-def default_profile(sheet: Sheet, asks: Asks, key: str = "tools") -> None:
-    """Give an agent without a list of tools those that read, and say so."""
+READ_ONLY = "read-only"
+"""The `default_profile` where none is configured; the other is `workspace-write`."""
+
+
+def default_profile(sheet: Sheet, asks: Asks, profile: str, key: str = "tools") -> None:
+    """Give an agent without a list of tools those of `profile`, and say so."""
+    here = sheet.source(("name",))
     asks.tools += READING
-    asks.read = [Grant(WORKSPACE, sheet.source(("name",)))]
+    asks.read = [Grant(WORKSPACE, here)]
     message = f"no `{key}`: it gets the tools that read, and none that write, run or reach out"
+    if profile != READ_ONLY:
+        asks.tools += WRITING
+        asks.write = [Grant(WORKSPACE, here)]
+        message = (
+            f"no `{key}`: it gets the tools that read and write the workspace, as your "
+            "`default_profile` says, and none that run or reach out"
+        )
     sheet.information(("name",), message, code="default-profile")

@@ -25,7 +25,9 @@ _MODES = ("read-only", "workspace-write", "danger-full-access")
 _SEARCHES = ("disabled", "cached", "live")
 
 
-def read(path: Path, data: bytes) -> tuple[AgentDefinition | None, tuple[Diagnostic, ...]]:
+def read(
+    path: Path, data: bytes, profile: str
+) -> tuple[AgentDefinition | None, tuple[Diagnostic, ...]]:
     """What the TOML file defines, and the remarks on it."""
     try:
         value, keys, values = parse_toml_spans(yaml.decode(data))
@@ -35,11 +37,11 @@ def read(path: Path, data: bytes) -> tuple[AgentDefinition | None, tuple[Diagnos
         span = (fault.line, fault.column, fault.line, fault.column + 1)
         return None, (common.fault(path, str(fault), span),)
     sheet = Sheet(path, value, keys, values, common.NO_HOMES)
-    definition = _definition(sheet)
+    definition = _definition(sheet, profile)
     return None if sheet.is_broken else definition, sheet.remarked()
 
 
-def _definition(sheet: Sheet) -> AgentDefinition:
+def _definition(sheet: Sheet, profile: str) -> AgentDefinition:
     name = common.name(sheet, "name = ")
     source = sheet.source(("name",))
     texts: dict[str, str] = {}
@@ -47,7 +49,7 @@ def _definition(sheet: Sheet) -> AgentDefinition:
         texts[key] = sheet.text(key)
         if sheet.value.get(key) in (None, ""):
             sheet.error((key,), f"`{key}` is needed, and is not there", code="missing-key")
-    asks = _asks(sheet)
+    asks = _asks(sheet, profile)
     _remarks(sheet)
     return AgentDefinition(
         name=name,
@@ -64,7 +66,7 @@ def _definition(sheet: Sheet) -> AgentDefinition:
     )
 
 
-def _asks(sheet: Sheet) -> Asks:
+def _asks(sheet: Sheet, profile: str) -> Asks:
     """What `sandbox_mode` and `web_search` ask for. A file of Codex's has no list of tools."""
     asks = Asks()
     mode = sheet.choice(_MODES, "sandbox_mode")
@@ -80,7 +82,7 @@ def _asks(sheet: Sheet) -> Asks:
             asks.write = [Grant(WORKSPACE, here)]
         common.no_tier(sheet, ("sandbox_mode",), UNHELD)
     else:
-        common.default_profile(sheet, asks, "sandbox_mode")
+        common.default_profile(sheet, asks, profile, "sandbox_mode")
     search = sheet.get(("web_search",))
     if search is True or (not isinstance(search, bool) and _searches(sheet)):
         asks.tools.append("web_search")

@@ -28,22 +28,24 @@ _WITHOUT_EFFECT = {
 }
 
 
-def read(path: Path, data: bytes) -> tuple[AgentDefinition | None, tuple[Diagnostic, ...]]:
+def read(
+    path: Path, data: bytes, profile: str
+) -> tuple[AgentDefinition | None, tuple[Diagnostic, ...]]:
     """What the file defines, and the remarks on it."""
     page = front.read(path, data, needs_front=False)
     if isinstance(page, Diagnostic):
         return None, (page,)
-    definition = _definition(page)
+    definition = _definition(page, profile)
     return None if page.sheet.is_broken else definition, page.sheet.remarked()
 
 
-def _definition(page: front.Page) -> AgentDefinition:
+def _definition(page: front.Page, profile: str) -> AgentDefinition:
     sheet = page.sheet
     name = front.stem(sheet)
     source = sheet.source(("name",))
     asks = Asks(approval=Approval.ON_REQUEST)
     servers, mcp_tools = list(common.server_names(sheet, "mcp-servers")), list[str]()
-    _tools(page, asks, servers, mcp_tools)
+    _tools(page, profile, asks, servers, mcp_tools)
     _agents(page, asks)
     for key, message in _WITHOUT_EFFECT.items():
         common.not_honoured(sheet, key, message)
@@ -65,12 +67,14 @@ def _definition(page: front.Page) -> AgentDefinition:
     )
 
 
-def _tools(page: front.Page, asks: Asks, servers: list[str], mcp_tools: list[str]) -> None:
+def _tools(
+    page: front.Page, profile: str, asks: Asks, servers: list[str], mcp_tools: list[str]
+) -> None:
     """VS Code lets an editing tool write in the workspace, and asks before programs and hosts."""
     sheet = page.sheet
     words = front.words(page, "tools")
     if words is None or any(word.value == "*" for word in words):
-        common.default_profile(sheet, asks)
+        common.default_profile(sheet, asks, profile)
         return
     for word in words:
         server, _, tool = word.value.rpartition("/")

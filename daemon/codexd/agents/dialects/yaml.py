@@ -308,7 +308,10 @@ def _redact(sheet: Sheet) -> bool:
     sheet.mapping("policies", "secrets")
     redact = sheet.flag("policies", "secrets", "redact")
     if redact is False:
-        message = "journal, logs and model stay redacted; only the agent's report may show secrets"
+        message = (
+            "no effect: secrets are redacted before the model reads them, so its report has none "
+            "to show; journal and logs stay redacted too"
+        )
         sheet.information(("policies", "secrets", "redact"), message, code="redact-false")
     return redact is not False
 
