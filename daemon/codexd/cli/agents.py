@@ -27,11 +27,8 @@ def list_(door: Door) -> int:
         door.show(_names(door))
         return 0
 
-    config, registry = _config(door), _registry(door)
+    config, registry = _config(door), _registry_told(door)
     entries = registry.entries
-    # A folder that cannot be read has no row.
-    remarks = diagnostics_lines(registry.diagnostics, config.workspace.root)
-    door.err.write("".join(f"{clean(line)}\n" for line in remarks))
     if door.json:
         door.give([listed(entry, config) for entry in entries])
     else:
@@ -49,6 +46,14 @@ def _registry(door: Door) -> Registry:
     """The agents alone: nothing of a run is needed, and a journal that is broken not opened."""
     home = home_of(door.env)
     return load(find_workspace(door.folder, home=home).root, home=home)
+
+
+def _registry_told(door: Door) -> Registry:
+    """The agents; what could not be looked at, and so is not among them, is told on stderr."""
+    registry = _registry(door)
+    remarks = diagnostics_lines(registry.diagnostics, door.folder.resolve())
+    door.err.write("".join(f"{clean(line)}\n" for line in remarks))
+    return registry
 
 
 def _config(door: Door) -> Config:
@@ -127,7 +132,7 @@ def show(door: Door) -> int:
     """`codexd agents show NAME`."""
     from codexd.orchestrator.opening import ceilings_of
 
-    config, registry = _config(door), _registry(door)
+    config, registry = _config(door), _registry_told(door)
     definition = registry.find(door.asked.one("NAME") or "")
     entry = next(each for each in registry.entries if each.definition == definition)
     shown = Shown(definition, entry.diagnostics, ceilings_of(config), config)
@@ -245,7 +250,7 @@ def export(door: Door) -> int:
     """`codexd agents export NAME --format yaml|toml`."""
     from codexd.agents.export import to_toml, to_yaml
 
-    definition = _registry(door).find(door.asked.one("NAME") or "")
+    definition = _registry_told(door).find(door.asked.one("NAME") or "")
     kind = door.asked.one("--format") or "yaml"
     text, unsaid = to_toml(definition) if kind == "toml" else (to_yaml(definition), ())
     if door.json:

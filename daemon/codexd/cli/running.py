@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from itertools import zip_longest
@@ -13,6 +13,7 @@ from typing import TypeVar
 
 import anyio
 
+from codexd.cli.agents import diagnostics_lines
 from codexd.cli.asking import Asker
 from codexd.cli.columns import clean
 from codexd.cli.door import Door
@@ -23,6 +24,7 @@ from codexd.cli.page import Page
 from codexd.cli.parse import Asked
 from codexd.cli.plain import check_writable, document, write_whole
 from codexd.cli.render import result
+from codexd.cli.text import Text
 from codexd.cli.units import length, read_dollars, read_seconds, read_tokens
 from codexd.errors import Denied, Severity, Unavailable
 from codexd.orchestrator import (
@@ -34,6 +36,9 @@ from codexd.orchestrator import (
     Orchestrator,
 )
 from codexd.runs.view import RunView
+
+MOST_REMARKS = 5
+"""How many of them a run begins with."""
 
 T = TypeVar("T")
 Act = Callable[[Orchestrator, Stage], Awaitable[RunView]]
@@ -54,7 +59,7 @@ def delegate(door: Door) -> int:
     async def act(codexd: Orchestrator, stage: Stage) -> RunView:
         return await codexd.delegate(_placed(request, door, codexd))
 
-    return anyio.run(_drive, door, act)
+    return anyio.run(_drive, door, act, (request.agent,))
 
 
 def delegate_parallel(door: Door) -> int:
@@ -71,7 +76,7 @@ def delegate_parallel(door: Door) -> int:
         runs = tuple(_placed(run, door, codexd) for run in request.runs)
         return await codexd.delegate_parallel(replace(request, runs=runs))
 
-    return anyio.run(_drive, door, act)
+    return anyio.run(_drive, door, act, [run.agent for run in request.runs])
 
 
 def agent_create(door: Door) -> int:
@@ -88,7 +93,7 @@ def agent_create(door: Door) -> int:
     async def act(codexd: Orchestrator, stage: Stage) -> RunView:
         return await codexd.create_agent(request, partial(_show_created, door, stage))
 
-    return anyio.run(_drive, door, act)
+    return anyio.run(_drive, door, act, ())
 
 
 # --- requests --------------------------------------------------------------------------------
@@ -181,8 +186,11 @@ class _Roots:
             self._roots[view.root] = None
 
 
-async def _drive(door: Door, act: Act) -> int:
-    """Have `act` done, shown while it goes on, its result given; the exit status."""
+async def _drive(door: Door, act: Act, agents: Sequence[str]) -> int:
+    """Have `act` done, shown while it goes on, its result given; the exit status.
+
+    What is wrong with the configuration, or with the files of `agents`, is told first.
+    """
     output = _output(door)
     roots = _Roots()
     stage = Stage(door.err, door.progress, roots.look, repaints=door.repaints)
@@ -190,6 +198,7 @@ async def _drive(door: Door, act: Act) -> int:
     deadline = _read(door.asked, "--deadline", read_seconds)
     async with door.open(asker.ask if door.can_ask else None) as codexd:
         roots.follow(codexd)
+        stage.write(_remarks(codexd, agents, door.text))
         stage.write(await _unused_models(codexd, door.progress))
         if deadline:
             stage.write([door.text("deadline", time=length(deadline))])
@@ -246,6 +255,14 @@ async def _obey_signals(codexd: Orchestrator, stage: Stage, asker: Asker, door: 
                 os._exit(128 + number)
 
 
+def _remarks(codexd: Orchestrator, agents: Sequence[str], text: Text) -> list[str]:
+    """What was wrong and is not used, a line each; the rest of a long list is told as a number."""
+    lines = diagnostics_lines(codexd.remarks(agents), codexd.config.workspace.root)
+    shown = [clean(line) for line in lines[:MOST_REMARKS]]
+    more = len(lines) - len(shown)
+    return [*shown, text("hidden-remarks", n=more)] if more else shown
+
+
 async def _unused_models(codexd: Orchestrator, page: Page) -> list[str]:
     """On a workspace's first run: which models could have been used, and were not."""
     chosen = codexd.config.model
@@ -277,7 +294,7 @@ def _output(door: Door) -> Path | None:
     name = door.asked.one("--output")
     if name is None:
         return None
-    check_writable(Path(name), door.text)
+    check_writable(name, door.text)
     return Path(name)
 
 
@@ -306,6 +323,8 @@ def _write(run: RunView, door: Door, output: Path) -> Unavailable | None:
         text = door.text
         return Unavailable(
             text("output.lost", path=output, why=fault.strerror or str(fault)),
-            help=text("output.lost.help", run=run.short),
+            help=text(
+                "output.lost.help", command=door.command(f"codexd runs show {run.short} --json")
+            ),
         )
     return None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,7 +16,15 @@ import anyio.to_thread
 from codexd.agents.registry import AgentEntry, Registry
 from codexd.config import Config, load
 from codexd.config.workspace import home_of
-from codexd.errors import BadRequest, Diagnostic, Unavailable, UnknownRun, leaves
+from codexd.errors import (
+    BadRequest,
+    Diagnostic,
+    Rejected,
+    Severity,
+    Unavailable,
+    UnknownRun,
+    leaves,
+)
 from codexd.models.interface import ModelEntry
 from codexd.orchestrator import consent, creation, doctor, opening
 from codexd.orchestrator.verbs import (
@@ -292,7 +300,26 @@ class Orchestrator:
         """Of configuration files and agent files."""
         found = self.registry
         of_agents = (remark for entry in found.entries for remark in entry.diagnostics)
-        return (*self.config.diagnostics, *found.diagnostics, *of_agents)
+        return (*opening.remarks_of(self.config), *found.diagnostics, *of_agents)
+
+    def remarks(self, names: Sequence[str]) -> tuple[Diagnostic, ...]:
+        """The errors and warnings that bear on runs of the agents called `names`: in the
+        configuration, in what could not be looked at for agents, and in their own files.
+        """
+        registry = self.registry
+        files: set[str] = set()
+        for name in names:
+            # Whoever runs it hears that there is none, or none that can be used.
+            with suppress(Rejected):
+                files.add(registry.find(name).source.file)
+        of_agents = (
+            remark
+            for entry in registry.entries
+            if str(entry.path) in files
+            for remark in entry.diagnostics
+        )
+        found = (*opening.remarks_of(self.config), *registry.diagnostics, *of_agents)
+        return tuple(each for each in found if each.severity in (Severity.ERROR, Severity.WARNING))
 
     async def models(self) -> tuple[tuple[str, Sequence[ModelEntry] | str], ...]:
         """(provider, its models or why they cannot be had): `offline`, and each usable provider."""
