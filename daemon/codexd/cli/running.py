@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import replace
 from functools import partial
 from itertools import zip_longest
@@ -18,7 +18,7 @@ from codexd.cli.asking import Asker
 from codexd.cli.columns import clean
 from codexd.cli.door import Door
 from codexd.cli.exits import exit_status
-from codexd.cli.faults import FAILED, Misuse, lines_of
+from codexd.cli.faults import CANCELLED, FAILED, Misuse, lines_of
 from codexd.cli.live import Stage
 from codexd.cli.page import Page
 from codexd.cli.parse import Asked
@@ -202,25 +202,27 @@ async def _drive(door: Door, act: Act, agents: Sequence[str]) -> int:
         stage.write(await _unused_models(codexd, door.progress))
         if deadline:
             stage.write([door.text("deadline", time=length(deadline))])
-        run = await _staged(codexd, stage, asker, partial(act, codexd, stage), door)
+        heard: list[int] = []
+        obey = partial(_obey_signals, codexd, stage, asker, door, heard)
+        run = await _staged(stage, asker, obey, partial(act, codexd, stage))
         # A terminal that shows progress and no result keeps the rows.
         stage.end(run, keep=not door.out.isatty())
-        return _give(run, door, output)
+        status = _give(run, door, output)
+        return 128 + heard[0] if heard and status == CANCELLED else status
 
 
 async def _staged(
-    codexd: Orchestrator,
     stage: Stage,
     asker: Asker,
+    obey: Callable[[], Coroutine[None, None, None]],
     act: Callable[[], Awaitable[RunView]],
-    door: Door,
 ) -> RunView:
-    """The run that `act` ends with; until then shown, and stopped by Ctrl-C."""
+    """The run that `act` ends with; until then shown, and stopped by signals."""
     ended: list[RunView] = []
     try:
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(stage.show)
-            tasks.start_soon(_obey_signals, codexd, stage, asker, door)
+            tasks.start_soon(obey)
             ended.append(await act())
             tasks.cancel_scope.cancel()
     except* Denied as denied:
@@ -234,24 +236,31 @@ async def _staged(
     return ended[0]
 
 
-async def _obey_signals(codexd: Orchestrator, stage: Stage, asker: Asker, door: Door) -> None:
-    """The first Ctrl-C asks the runs to stop; another, or a request to end, ends at once."""
+async def _obey_signals(
+    codexd: Orchestrator, stage: Stage, asker: Asker, door: Door, heard: list[int]
+) -> None:
+    """The first request to stop (Ctrl-C, TERM, a closed terminal) is `heard`: the runs end in
+    order. Another Ctrl-C or TERM ends this process at once.
+    """
     wanted = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
     # `nohup` has them ignored, and means it.
-    heard = [number for number in wanted if signal.getsignal(number) is not signal.SIG_IGN]
+    minded = [number for number in wanted if signal.getsignal(number) is not signal.SIG_IGN]
     async with anyio.create_task_group() as tasks:
-        with anyio.open_signal_receiver(*heard) as signals:
+        with anyio.open_signal_receiver(*minded) as signals:
             async for number in signals:
-                if number == signal.SIGINT and not asker.stopped.is_set():
+                if not heard:
+                    heard.append(number)
                     asker.stopped.set()
                     stage.say(door.text("stopping"))
                     tasks.start_soon(codexd.cancel)
                     continue
-                # What happened is in the journal; the runs show as interrupted. With a hangup the
-                # terminal is gone, and nobody could be told.
-                if number != signal.SIGHUP:
-                    shown = door.command("codexd runs show --last")
-                    stage.write([door.text("interrupted", command=shown)])
+                if number == signal.SIGHUP:
+                    # Of one closed terminal both the kernel and the shell tell.
+                    continue
+                codexd.abandon()
+                # What happened is in the journal; the runs show as interrupted.
+                shown = door.command("codexd runs show --last")
+                stage.write([door.text("interrupted", command=shown)])
                 os._exit(128 + number)
 
 

@@ -48,6 +48,7 @@ from codexd.runs.run import replay
 from codexd.runs.seat import Cancel, Seat
 from codexd.runs.view import RunView, Status
 from codexd.runs.views import live_view, view_of
+from codexd.tools import process
 
 POLL_SECONDS = 0.15
 """How often a run that another process drives is looked at."""
@@ -272,6 +273,10 @@ class Orchestrator:
                 raise UnknownRun(f"{which} with `{run_id}` here")
         for seat in seats:
             seat.inbox.put(Cancel(Status.CANCELLED, "cancelled by the user"))
+
+    def abandon(self) -> None:
+        """Kill what the runs have started: for a process that ends without waiting for them."""
+        process.kill_all()
 
     async def _leave(self) -> None:
         await self.cancel()
