@@ -70,6 +70,6 @@ def test_a_full_disk_leaves_the_old_file() -> None:
 )
 def test_a_file_that_cannot_be_is_refused_beforehand(tmp_path: Path, name: str, why: str) -> None:
     with pytest.raises(Misuse) as caught:
-        check_writable(tmp_path / name, Text("en"))
+        check_writable(f"{tmp_path}/{name}", Text("en"))
     assert why in str(caught.value)
     assert "nothing was begun" in caught.value.help

@@ -189,10 +189,10 @@ async def test_a_request_to_end_restores_the_terminal_and_loses_nothing(
                 await until(terminal, is_busy)
                 process.send_signal(signal.SIGTERM)
                 assert await ended(process, terminal) == 143
-        [told] = terminal.screen
-        assert told.endswith("is kept: codexd runs show --last")
+        assert terminal.screen[0].startswith("■ code-reviewer  cancelled  ")
+        assert no_spinner(terminal.screen)
         assert terminal.cursor_shown
-    assert json.loads(codexd(folder, "runs", "show", "--json").stdout)["status"] == "interrupted"
+    assert json.loads(codexd(folder, "runs", "show", "--json").stdout)["status"] == "cancelled"
 
 
 @pytest.mark.anyio

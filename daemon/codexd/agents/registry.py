@@ -76,7 +76,7 @@ class Registry:
             raise BadDefinition(
                 f"agent `{name}` has errors in {entry.path}",
                 entry.diagnostics,
-                help="`codexd agents validate` names each with its line",
+                help="mend the file; `codexd agents validate` says when all is well",
             )
         return entry.definition
 

@@ -77,7 +77,8 @@ def parse(text: str, *, first_line: int = 1) -> Document:
     except yaml.MarkedYAMLError as error:
         mark: Any = error.problem_mark or error.context_mark
         line, column = (mark.line + first_line, mark.column + 1) if mark else (first_line, 1)
-        raise YamlFault(_plain(error), Place(line, column, line, column + 1)) from None
+        sign = text[mark.index : mark.index + 1] if mark else ""
+        raise YamlFault(_plain(error, sign), Place(line, column, line, column + 1)) from None
     except yaml.reader.ReaderError as error:
         # The position counts bytes.
         before = text.encode()[: error.position].decode(errors="ignore")
@@ -90,10 +91,17 @@ def parse(text: str, *, first_line: int = 1) -> Document:
         raise YamlFault("half of a surrogate pair", Place(line, 1, line, 2)) from None
 
 
-def _plain(error: yaml.MarkedYAMLError) -> str:
+def _plain(error: yaml.MarkedYAMLError, sign: str) -> str:
+    """What is wrong at `sign`, the character where the parser stopped."""
     problem = error.problem or "not YAML"
+    tab = "a tab stands here; YAML is indented with spaces"
     hints = {
-        "found character that cannot start any token": "a tab, `@` or backquote cannot begin here",
+        "found character that cannot start any token": tab
+        if sign == "\t"
+        else f"`{sign}` cannot begin a text; put it in quotes",
+        "found a tab character that violates indentation": tab,
+        "found unexpected end of stream": "the file ends inside quotes that begin "
+        f"in line {error.context_mark.line + 1 if error.context_mark else 1}",
         "mapping values are not allowed in this context": "a second `: ` in one line; "
         "put the text in quotes",
         "did not find expected key": "a key was expected here; look at the indentation",

@@ -28,11 +28,8 @@ def list_(door: Door) -> int:
         return 0
 
     config = _config(door)
-    registry = _registry(door, config)
+    registry = _registry_told(door, config)
     entries = registry.entries
-    # A folder that cannot be read has no row.
-    remarks = diagnostics_lines(registry.diagnostics, config.workspace.root)
-    door.err.write("".join(f"{clean(line)}\n" for line in remarks))
     if door.json:
         door.give([listed(entry, config) for entry in entries])
     else:
@@ -50,6 +47,14 @@ def _names(door: Door) -> list[str]:
 def _registry(door: Door, config: Config) -> Registry:
     """The agents alone: nothing of a run is needed, and a journal that is broken not opened."""
     return load(config.workspace.root, home=home_of(door.env), profile=config.default_profile)
+
+
+def _registry_told(door: Door, config: Config) -> Registry:
+    """The agents; what could not be looked at, and so is not among them, is told on stderr."""
+    registry = _registry(door, config)
+    remarks = diagnostics_lines(registry.diagnostics, config.workspace.root)
+    door.err.write("".join(f"{clean(line)}\n" for line in remarks))
+    return registry
 
 
 def _config(door: Door) -> Config:
@@ -129,7 +134,7 @@ def show(door: Door) -> int:
     from codexd.orchestrator.opening import ceilings_of
 
     config = _config(door)
-    registry = _registry(door, config)
+    registry = _registry_told(door, config)
     definition = registry.find(door.asked.one("NAME") or "")
     entry = next(each for each in registry.entries if each.definition == definition)
     shown = Shown(definition, entry.diagnostics, ceilings_of(config), config)
@@ -252,7 +257,7 @@ def export(door: Door) -> int:
     """`codexd agents export NAME --format yaml|toml`."""
     from codexd.agents.export import to_toml, to_yaml
 
-    definition = _registry(door, _config(door)).find(door.asked.one("NAME") or "")
+    definition = _registry_told(door, _config(door)).find(door.asked.one("NAME") or "")
     kind = door.asked.one("--format") or "yaml"
     text, unsaid = to_toml(definition) if kind == "toml" else (to_yaml(definition), ())
     if door.json:

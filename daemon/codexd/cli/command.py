@@ -50,6 +50,9 @@ def _help(argv: list[str], text: Text) -> int | None:
 
 def _act(argv: list[str], text: Text) -> int:
     """Parse `argv`, import its verb's function and run it; faults become statuses."""
+    from codexd.cli.streams import forgiving
+
+    sys.stderr = forgiving(sys.stderr)
     try:
         from codexd.cli.door import door_of
         from codexd.cli.parse import parse

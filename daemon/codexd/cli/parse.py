@@ -116,6 +116,9 @@ def _value(verb: Verb, flag: Flag, joined: str | None, words: list[str]) -> str:
         if not words or any(words[0] in _names(other) for other in verb.all_flags):
             raise Misuse("flag-needs-value", flag=flag.name, metavar=flag.metavar)
         joined = words.pop(0)
+    if not joined and flag.completes in ("file", "folder"):
+        # `-C "$UNSET"`: the empty path would be taken for this folder.
+        raise Misuse("flag-needs-value", flag=flag.name, metavar=flag.metavar)
     _check_choice(flag.name, joined, flag.choices)
     return joined
 

@@ -40,10 +40,10 @@ def document(value: object) -> str:
     return json.dumps(plain(value), ensure_ascii=False, indent=2) + "\n"
 
 
-def check_writable(path: Path, text: Text) -> None:
-    """Raises `Misuse` where `path` cannot become a file: asked before anything is begun."""
-    why = ""
-    if path.is_dir():
+def check_writable(name: str, text: Text) -> None:
+    """Raises `Misuse` where `name` cannot become a file: asked before anything is begun."""
+    path, why = Path(name), ""
+    if path.is_dir() or name.endswith("/"):
         why = "output.a-folder"
     elif not path.parent.is_dir():
         why = "output.no-folder"

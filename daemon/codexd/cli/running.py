@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import replace
 from functools import partial
 from itertools import zip_longest
@@ -13,16 +13,18 @@ from typing import TypeVar
 
 import anyio
 
+from codexd.cli.agents import diagnostics_lines
 from codexd.cli.asking import Asker
 from codexd.cli.columns import clean
 from codexd.cli.door import Door
 from codexd.cli.exits import exit_status
-from codexd.cli.faults import FAILED, Misuse, lines_of
+from codexd.cli.faults import CANCELLED, FAILED, Misuse, lines_of
 from codexd.cli.live import Stage
 from codexd.cli.page import Page
 from codexd.cli.parse import Asked
 from codexd.cli.plain import check_writable, document, write_whole
 from codexd.cli.render import go_on, result
+from codexd.cli.text import Text
 from codexd.cli.units import length, read_dollars, read_seconds, read_tokens
 from codexd.errors import Denied, Severity, Unavailable
 from codexd.orchestrator import (
@@ -36,6 +38,9 @@ from codexd.orchestrator import (
     Resume,
 )
 from codexd.runs.view import RunView
+
+MOST_REMARKS = 5
+"""How many of them a run begins with."""
 
 T = TypeVar("T")
 Act = Callable[[Orchestrator, Stage], Awaitable[RunView]]
@@ -56,7 +61,7 @@ def delegate(door: Door) -> int:
     async def act(codexd: Orchestrator, stage: Stage) -> RunView:
         return await codexd.delegate(_placed(request, door, codexd))
 
-    return anyio.run(_drive, door, act)
+    return anyio.run(_drive, door, act, (request.agent,))
 
 
 def delegate_parallel(door: Door) -> int:
@@ -73,7 +78,7 @@ def delegate_parallel(door: Door) -> int:
         runs = tuple(_placed(run, door, codexd) for run in request.runs)
         return await codexd.delegate_parallel(replace(request, runs=runs))
 
-    return anyio.run(_drive, door, act)
+    return anyio.run(_drive, door, act, [run.agent for run in request.runs])
 
 
 def agent_create(door: Door) -> int:
@@ -90,7 +95,7 @@ def agent_create(door: Door) -> int:
     async def act(codexd: Orchestrator, stage: Stage) -> RunView:
         return await codexd.create_agent(request, partial(_show_created, door, stage))
 
-    return anyio.run(_drive, door, act)
+    return anyio.run(_drive, door, act, ())
 
 
 def resume(door: Door) -> int:
@@ -106,7 +111,7 @@ def resume(door: Door) -> int:
     async def act(codexd: Orchestrator, stage: Stage) -> RunView:
         return await codexd.resume(request, partial(_show_kept, door, stage))
 
-    return anyio.run(_drive, door, act)
+    return anyio.run(_drive, door, act, ())
 
 
 # --- requests --------------------------------------------------------------------------------
@@ -199,8 +204,11 @@ class _Roots:
             self._roots[view.root] = None
 
 
-async def _drive(door: Door, act: Act) -> int:
-    """Have `act` done, shown while it goes on, its result given; the exit status."""
+async def _drive(door: Door, act: Act, agents: Sequence[str]) -> int:
+    """Have `act` done, shown while it goes on, its result given; the exit status.
+
+    What is wrong with the configuration, or with the files of `agents`, is told first.
+    """
     output = _output(door)
     roots = _Roots()
     stage = Stage(door.err, door.progress, roots.look, repaints=door.repaints)
@@ -208,28 +216,31 @@ async def _drive(door: Door, act: Act) -> int:
     deadline = _read(door.asked, "--deadline", read_seconds)
     async with door.open(asker.ask if door.can_ask else None) as codexd:
         roots.follow(codexd)
+        stage.write(_remarks(codexd, agents, door.text))
         stage.write(await _unused_models(codexd, door.progress))
         if deadline:
             stage.write([door.text("deadline", time=length(deadline))])
-        run = await _staged(codexd, stage, asker, partial(act, codexd, stage), door)
+        heard: list[int] = []
+        obey = partial(_obey_signals, codexd, stage, asker, door, heard)
+        run = await _staged(stage, asker, obey, partial(act, codexd, stage))
         # A terminal that shows progress and no result keeps the rows.
         stage.end(run, keep=not door.out.isatty())
-        return _give(run, door, output)
+        status = _give(run, door, output)
+        return 128 + heard[0] if heard and status == CANCELLED else status
 
 
 async def _staged(
-    codexd: Orchestrator,
     stage: Stage,
     asker: Asker,
+    obey: Callable[[], Coroutine[None, None, None]],
     act: Callable[[], Awaitable[RunView]],
-    door: Door,
 ) -> RunView:
-    """The run that `act` ends with; until then shown, and stopped by Ctrl-C."""
+    """The run that `act` ends with; until then shown, and stopped by signals."""
     ended: list[RunView] = []
     try:
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(stage.show)
-            tasks.start_soon(_obey_signals, codexd, stage, asker, door)
+            tasks.start_soon(obey)
             ended.append(await act())
             tasks.cancel_scope.cancel()
     except* Denied as denied:
@@ -243,25 +254,40 @@ async def _staged(
     return ended[0]
 
 
-async def _obey_signals(codexd: Orchestrator, stage: Stage, asker: Asker, door: Door) -> None:
-    """The first Ctrl-C asks the runs to stop; another, or a request to end, ends at once."""
+async def _obey_signals(
+    codexd: Orchestrator, stage: Stage, asker: Asker, door: Door, heard: list[int]
+) -> None:
+    """The first request to stop (Ctrl-C, TERM, a closed terminal) is `heard`: the runs end in
+    order. Another Ctrl-C or TERM ends this process at once.
+    """
     wanted = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
     # `nohup` has them ignored, and means it.
-    heard = [number for number in wanted if signal.getsignal(number) is not signal.SIG_IGN]
+    minded = [number for number in wanted if signal.getsignal(number) is not signal.SIG_IGN]
     async with anyio.create_task_group() as tasks:
-        with anyio.open_signal_receiver(*heard) as signals:
+        with anyio.open_signal_receiver(*minded) as signals:
             async for number in signals:
-                if number == signal.SIGINT and not asker.stopped.is_set():
+                if not heard:
+                    heard.append(number)
                     asker.stopped.set()
                     stage.say(door.text("stopping"))
                     tasks.start_soon(codexd.cancel)
                     continue
-                # What happened is in the journal; the runs show as interrupted. With a hangup the
-                # terminal is gone, and nobody could be told.
-                if number != signal.SIGHUP:
-                    shown = door.command("codexd runs show --last")
-                    stage.write([door.text("interrupted", command=shown)])
+                if number == signal.SIGHUP:
+                    # Of one closed terminal both the kernel and the shell tell.
+                    continue
+                codexd.abandon()
+                # What happened is in the journal; the runs show as interrupted.
+                shown = door.command("codexd runs show --last")
+                stage.write([door.text("interrupted", command=shown)])
                 os._exit(128 + number)
+
+
+def _remarks(codexd: Orchestrator, agents: Sequence[str], text: Text) -> list[str]:
+    """What was wrong and is not used, a line each; the rest of a long list is told as a number."""
+    lines = diagnostics_lines(codexd.remarks(agents), codexd.config.workspace.root)
+    shown = [clean(line) for line in lines[:MOST_REMARKS]]
+    more = len(lines) - len(shown)
+    return [*shown, text("hidden-remarks", n=more)] if more else shown
 
 
 async def _unused_models(codexd: Orchestrator, page: Page) -> list[str]:
@@ -303,7 +329,7 @@ def _output(door: Door) -> Path | None:
     name = door.asked.one("--output")
     if name is None:
         return None
-    check_writable(Path(name), door.text)
+    check_writable(name, door.text)
     return Path(name)
 
 
@@ -334,6 +360,8 @@ def _write(run: RunView, door: Door, output: Path) -> Unavailable | None:
         text = door.text
         return Unavailable(
             text("output.lost", path=output, why=fault.strerror or str(fault)),
-            help=text("output.lost.help", run=run.short),
+            help=text(
+                "output.lost.help", command=door.command(f"codexd runs show {run.short} --json")
+            ),
         )
     return None

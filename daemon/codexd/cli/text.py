@@ -150,8 +150,8 @@ SENTENCES: Mapping[str, tuple[str, str]] = {
         "{path} に書けません: {why}",
     ),
     "output.lost.help": (
-        "the run is kept: `codexd runs show {run} --json`",
-        "結果は残っています: `codexd runs show {run} --json`",
+        "the run is kept: `{command}`",
+        "結果は残っています: `{command}`",
     ),
     # What a run is.
     "status.running": ("running", "実行中"),
@@ -215,6 +215,10 @@ SENTENCES: Mapping[str, tuple[str, str]] = {
     "interrupted": (
         "interrupted; what happened so far is kept: {command}",
         "中断しました。ここまでの記録は残っています: {command}",
+    ),
+    "hidden-remarks": (
+        "… {n} more: `codexd doctor` and `codexd agents validate` tell all",
+        "… 他 {n} 件: `codexd doctor` と `codexd agents validate` で全件表示",
     ),
     "hidden-rows": ("… {n} more: {counts}", "… 他 {n} 件: {counts}"),
     "consent": (

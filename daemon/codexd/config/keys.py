@@ -154,7 +154,12 @@ def _check(
 def _unknown(given: Input, path: tuple[str, ...], pattern: tuple[str, ...]) -> Diagnostic:
     siblings = {key[len(path) - 1] for key in KEYS if key[: len(path) - 1] == pattern[:-1]}
     near = nearest(path[-1], siblings)
+    if not near and len(path) == 1:
+        # Of a table it is easily said as if it stood alone.
+        near = next((".".join(key) for key in KEYS if key[-1] == path[0]), "")
     message = f"unknown key `{path[-1]}`"
+    if given.path is None and not near:
+        message += f"; there are {', '.join(sorted(siblings))}"
     return given.remark(path, Severity.WARNING, message, code="unknown-key", nearest=near)
 
 

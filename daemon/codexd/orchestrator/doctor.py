@@ -13,6 +13,7 @@ import anyio.to_thread
 from codexd.agents.registry import Registry
 from codexd.config import Config
 from codexd.errors import Severity, Unavailable
+from codexd.orchestrator.opening import remarks_of
 from codexd.orchestrator.verbs import Check
 from codexd.runs.journal import Journal
 
@@ -91,20 +92,22 @@ def _sandbox(config: Config) -> Check:
 def _agents(registry: Registry) -> Check:
     usable = [e for e in registry.entries if e.definition is not None and e.shadowed_by is None]
     broken = [e for e in registry.entries if e.definition is None]
+    of_entries = (d for e in registry.entries for d in e.diagnostics)
     remarks = sum(
         d.severity in (Severity.ERROR, Severity.WARNING)
-        for e in registry.entries
-        for d in e.diagnostics
+        for d in (*registry.diagnostics, *of_entries)
     )
     text = f"{len(usable)} usable, {len(broken)} with errors, {remarks} remarks"
     remedy = "`codexd agents validate` names each with its line" if remarks or broken else ""
-    return Check("agents", ok=not broken, text=text, remedy=remedy)
+    unread = any(d.severity is Severity.ERROR for d in registry.diagnostics)
+    return Check("agents", ok=not broken and not unread, text=text, remedy=remedy)
 
 
 def _configuration(config: Config) -> Check:
-    errors = [d for d in config.diagnostics if d.severity is Severity.ERROR]
+    found = remarks_of(config)
+    errors = [d for d in found if d.severity is Severity.ERROR]
     files = ", ".join(str(path) for path in config.files) or "no file: built-in values"
-    remarks = "; ".join(str(remark) for remark in config.diagnostics)
+    remarks = "; ".join(str(remark) for remark in found)
     return Check("configuration", ok=not errors, text=files, remedy=remarks)
 
 

@@ -13,9 +13,9 @@ from codexd.agents.definition import AgentDefinition
 from codexd.agents.registry import Registry
 from codexd.config import Config, ModelChoice
 from codexd.config.workspace import home_of
-from codexd.errors import BadConfig, CodexdError, ModelFault
+from codexd.errors import BadConfig, CodexdError, Diagnostic, ModelFault
 from codexd.models.interface import ModelEntry, Usage
-from codexd.policy import Policy
+from codexd.policy import Layer, Policy
 from codexd.policy.files import read_bytes
 from codexd.policy.redaction import Redactor
 from codexd.policy.tables import layer_from_table
@@ -65,13 +65,20 @@ async def open_host(
 
 def ceilings_of(config: Config) -> Policy:
     """The layers above every definition: the user's ceiling, then the workspace's."""
+    return tuple(layer for layer, _ in _ceilings(config))
+
+
+def remarks_of(config: Config) -> tuple[Diagnostic, ...]:
+    """What is wrong in the configuration, in its `[policy]` tables too."""
+    return (*config.diagnostics, *(one for _, found in _ceilings(config) for one in found))
+
+
+def _ceilings(config: Config) -> list[tuple[Layer, tuple[Diagnostic, ...]]]:
     tables = (
         ("user ceiling", config.user_policy, config.sources),
         ("workspace ceiling", config.workspace_policy, config.workspace_policy_sources),
     )
-    return tuple(
-        layer_from_table(name, table, sources)[0] for name, table, sources in tables if table
-    )
+    return [layer_from_table(name, table, sources) for name, table, sources in tables if table]
 
 
 def _project_rules(context: ToolContext) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,7 +16,16 @@ import anyio.to_thread
 from codexd.agents.registry import AgentEntry, Registry
 from codexd.config import Config, load
 from codexd.config.workspace import home_of
-from codexd.errors import BadRequest, Diagnostic, IllegalMove, Unavailable, UnknownRun, leaves
+from codexd.errors import (
+    BadRequest,
+    Diagnostic,
+    IllegalMove,
+    Rejected,
+    Severity,
+    Unavailable,
+    UnknownRun,
+    leaves,
+)
 from codexd.models.interface import ModelEntry
 from codexd.orchestrator import consent, creation, doctor, opening
 from codexd.orchestrator.verbs import (
@@ -43,6 +52,7 @@ from codexd.runs.run import replay
 from codexd.runs.seat import Cancel, Seat
 from codexd.runs.view import RunView, Status
 from codexd.runs.views import live_view, view_of
+from codexd.tools import process
 
 POLL_SECONDS = 0.15
 """How often a run that another process drives is looked at."""
@@ -331,6 +341,10 @@ class Orchestrator:
         for seat in seats:
             seat.inbox.put(Cancel(Status.CANCELLED, "cancelled by the user"))
 
+    def abandon(self) -> None:
+        """Kill what the runs have started: for a process that ends without waiting for them."""
+        process.kill_all()
+
     async def _leave(self) -> None:
         await self.cancel()
         while self._roots:
@@ -358,7 +372,26 @@ class Orchestrator:
         """Of configuration files and agent files."""
         found = self.registry
         of_agents = (remark for entry in found.entries for remark in entry.diagnostics)
-        return (*self.config.diagnostics, *found.diagnostics, *of_agents)
+        return (*opening.remarks_of(self.config), *found.diagnostics, *of_agents)
+
+    def remarks(self, names: Sequence[str]) -> tuple[Diagnostic, ...]:
+        """The errors and warnings that bear on runs of the agents called `names`: in the
+        configuration, in what could not be looked at for agents, and in their own files.
+        """
+        registry = self.registry
+        files: set[str] = set()
+        for name in names:
+            # Whoever runs it hears that there is none, or none that can be used.
+            with suppress(Rejected):
+                files.add(registry.find(name).source.file)
+        of_agents = (
+            remark
+            for entry in registry.entries
+            if str(entry.path) in files
+            for remark in entry.diagnostics
+        )
+        found = (*opening.remarks_of(self.config), *registry.diagnostics, *of_agents)
+        return tuple(each for each in found if each.severity in (Severity.ERROR, Severity.WARNING))
 
     async def models(self) -> tuple[tuple[str, Sequence[ModelEntry] | str], ...]:
         """(provider, its models or why they cannot be had): `offline`, and each usable provider."""

@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 GRACE = 0.5
 """Seconds between TERM and KILL, and for output that comes after the end."""
 
+_GROUPS: set[int] = set()
+"""The process groups that are under way."""
+
 Take = Callable[[bytes], bool]
 """Gets output as it comes; `False` says that no more is wanted, and the program is ended."""
 
@@ -142,6 +145,7 @@ async def run(
         raise ToolFault(f"cannot start `{argv[0]}`: {error.strerror}") from error
     finally:
         _close(out_write, err_write)
+    _GROUPS.add(process.pid)
     enough = False
 
     async def read(fd: int, give: Take) -> None:
@@ -159,18 +163,25 @@ async def run(
                 if errors:
                     readers.start_soon(read, err_read, errors)
                 await process.wait()
-                _signal(process, _KILL)
+                _signal(process.pid, _KILL)
                 # A child that left the group may hold the pipe open for ever.
                 readers.cancel_scope.deadline = anyio.current_time() + GRACE
     finally:
         with anyio.CancelScope(shield=True):
             await _end(process)
+        _GROUPS.discard(process.pid)
         _close(out_read, err_read)
     return Finished(
         process.returncode if process.returncode is not None else -1,
         timed_out=limit.cancelled_caught,
         enough=enough,
     )
+
+
+def kill_all() -> None:
+    """Nothing that was started here is alive: for a process that ends without waiting."""
+    for group in _GROUPS:
+        _signal(group, _KILL)
 
 
 _KILL = signal.SIGTERM if sys.platform == "win32" else signal.SIGKILL
@@ -190,21 +201,21 @@ async def _end(process: Process) -> None:
     import anyio
 
     if process.returncode is None:
-        _signal(process, signal.SIGTERM)
+        _signal(process.pid, signal.SIGTERM)
         with anyio.move_on_after(GRACE):
             await process.wait()
-    _signal(process, _KILL)
+    _signal(process.pid, _KILL)
     await process.wait()
     await process.aclose()
 
 
-def _signal(process: Process, number: signal.Signals) -> None:
+def _signal(leader: int, number: signal.Signals) -> None:
     try:
         if sys.platform == "win32":
-            process.send_signal(number)
+            os.kill(leader, number)
         else:
             # The session's leader is its group; a group outlives its leader.
-            os.killpg(process.pid, number)
+            os.killpg(leader, number)
     except (ProcessLookupError, PermissionError):
         return
 

@@ -16,7 +16,7 @@ from pathlib import Path
 import anyio
 import anyio.to_thread
 
-from codexd.errors import CodexdError, ToolFault
+from codexd.errors import CodexdError, Denied, ToolFault
 from codexd.policy.files import read_bytes, walk
 from codexd.tools import process
 from codexd.tools.analyze.dependencies import is_manifest
@@ -190,12 +190,15 @@ def hand_over(
     """
     (folder / "code").mkdir()
     paths: list[str] = []
-    large = odd = refused = total = n_python = 0
+    large = odd = refused = unreadable = total = n_python = 0
     for path in chosen:
         try:
             data = read_bytes(context.root, context.policy, path, limit=LARGEST_FILE + 1)
-        except CodexdError:
+        except Denied:
             refused += 1
+            continue
+        except CodexdError:
+            unreadable += 1
             continue
         if len(data) > LARGEST_FILE or total + len(data) > LARGEST_JOB:
             large += 1
@@ -211,6 +214,7 @@ def hand_over(
         (large, f"larger than {LARGEST_FILE:,} bytes, or more than one analysis holds"),
         (odd, "not UTF-8"),
         (refused, "not readable under this agent's policy"),
+        (unreadable, "not readable: no permission, or no regular file"),
     )
     notes = tuple(f"left out, {why}: {n} files" for n, why in left_out if n)
     job = Job(kinds=tuple(kinds), paths=tuple(paths), notes=notes)
