@@ -26,6 +26,9 @@ from codexd.policy.paths import may_write
 Change: TypeAlias = tuple[str, bytes | None, bytes | None]
 """Path, bytes before, bytes after; `None` where the file is absent."""
 
+LARGEST = 16 << 20
+"""Bytes of one file that a change may hold: both sides go into the journal."""
+
 
 def write_bytes(
     root: Path,
@@ -152,7 +155,15 @@ def _held(folder: int, path: str) -> tuple[bytes, os.stat_result] | None:
         what = "a folder" if stat.S_ISDIR(status.st_mode) else "no regular file"
         raise ToolFault(f"`{path}` is {what}, which is never replaced")
     with os.fdopen(fd, "rb") as file:
-        return file.read(), status
+        content = file.read(LARGEST + 1)
+    if len(content) > LARGEST:
+        raise too_large(path)
+    return content, status
+
+
+def too_large(path: str) -> ToolFault:
+    """What is said of a file that is more than a change may hold."""
+    return ToolFault(f"`{path}` is larger than {LARGEST >> 20} MiB, the most that is changed")
 
 
 @contextmanager

@@ -15,8 +15,6 @@ from codexd.tools.interface import Effect, FileChange, Tool, ToolContext, ToolOu
 
 _MAX_READ = 16 << 20
 """Bytes of one file that are looked at."""
-MAX_CHANGE = 16 << 20
-"""Bytes of one file that a change may hold: both sides go into the journal."""
 
 PATH_KEYS = ("path", "file_path", "target_file", "filePath", "filename", "file")
 """How a path is called here, and in other products."""
@@ -97,7 +95,7 @@ def _text_of(path: str, content: bytes) -> tuple[str, str]:
         remarks.append("UTF-16")
         text = content.decode("utf-16", "replace")
     elif b"\0" in content[:8192]:
-        raise ToolFault(f"`{path}` is a binary file of {len(content):,} bytes")
+        raise ToolFault(f"`{path}` is a binary file")
     else:
         text = content.decode("utf-8", "replace").removeprefix("\ufeff")
         if "\ufffd" in text and "\ufffd".encode() not in content:
@@ -177,8 +175,8 @@ def encoded(path: str, text: str, errors: str = "strict") -> bytes:
 def sized(changes: Sequence[FileChange]) -> tuple[FileChange, ...]:
     """`changes`, none too large. Raises `ToolFault`."""
     for change in changes:
-        if max(len(change.before or b""), len(change.after or b"")) > MAX_CHANGE:
-            raise ToolFault(f"`{change.path}` is larger than {MAX_CHANGE >> 20} MiB")
+        if len(change.after or b"") > writing.LARGEST:
+            raise writing.too_large(change.path)
     return tuple(changes)
 
 
