@@ -251,7 +251,10 @@ _STEERING = re.compile(
 )
 """Names, folded, that steer tools or agents: closed to writing."""
 
-_STEERING_PAIRS = re.compile(r"\.github/workflows|\.cargo/config.*")
+_STEERING_PAIRS = re.compile(
+    r"\.github/(?:workflows|actions|agents|instructions|prompts|copilot-instructions\.md)"
+    r"|\.cargo/config.*"
+)
 
 _SHOWS_NOTHING = re.compile(
     "[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e"
