@@ -10,6 +10,7 @@ from pydantic import AliasChoices, Field
 
 from codexd.errors import ToolFault
 from codexd.policy import files, writing
+from codexd.tools import results
 from codexd.tools.arguments import Arguments
 from codexd.tools.interface import Effect, FileChange, Tool, ToolContext, ToolOutput
 
@@ -119,8 +120,7 @@ def _page(
         shown.append(line)
     if not shown:
         # One line fills the page: its beginning is better than nothing.
-        start = lines[0].encode("utf-8", "replace")[: max(80, max_bytes - len(path) - 200)]
-        shown = [start.decode("utf-8", "ignore")]
+        shown = [results.cut(lines[0], max(80, max_bytes - len(path) - 200))]
         cut = f"\n[line {first} is {len(lines[0]):,} characters long and was cut; grep finds in it]"
     last = first + len(shown) - 1
     if last < n_lines and len(shown) < len(lines):
