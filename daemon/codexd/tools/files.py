@@ -191,6 +191,7 @@ async def apply(changes: Sequence[FileChange], context: ToolContext) -> ToolOutp
             context.root,
             context.policy,
             [(change.path, change.before, change.after) for change in changes],
+            moves={change.path: change.moved_from for change in changes if change.moved_from},
         )
     )
     return ToolOutput(
