@@ -65,11 +65,13 @@ async def open_host(
 def ceilings_of(config: Config) -> Policy:
     """The layers above every definition: the user's ceiling, then the workspace's."""
     tables = (
-        ("user ceiling", config.user_policy, config.sources),
-        ("workspace ceiling", config.workspace_policy, config.workspace_policy_sources),
+        ("user ceiling", config.user_policy, config.sources, True),
+        ("workspace ceiling", config.workspace_policy, config.workspace_policy_sources, False),
     )
     return tuple(
-        layer_from_table(name, table, sources)[0] for name, table, sources in tables if table
+        layer_from_table(name, table, sources, own=own)[0]
+        for name, table, sources, own in tables
+        if table
     )
 
 
