@@ -119,6 +119,7 @@ async def house(
     files: Mapping[str, str] | None = None,
     ask: Ask | None = None,
     model: str | None = None,
+    env: Mapping[str, str] | None = None,
 ) -> AsyncGenerator[House]:
     """A house of `agents` (files; one `worker` where none is given), the model being `script`."""
     workspace, home = folder / "workspace", folder / "home"
@@ -145,6 +146,6 @@ request_max_retries = 0
 {provider}
 """
         )
-        env = {"HOME": str(home), "PATH": "/usr/bin:/bin"}
-        async with Orchestrator.open(workspace, env=env, ask=ask, model=model) as codexd:
+        whole = {"HOME": str(home), "PATH": "/usr/bin:/bin", **(env or {})}
+        async with Orchestrator.open(workspace, env=whole, ask=ask, model=model) as codexd:
             yield House(codexd, server, workspace, home)

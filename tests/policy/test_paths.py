@@ -201,6 +201,8 @@ WRITE_PROTECTED = [
     ".devcontainer/devcontainer.json",
     ".husky/pre-commit",
     ".github/workflows/ci.yml",
+    ".github/agents/mine.agent.md",
+    ".github/copilot-instructions.md",
     ".GitHub/WorkFlows/ci.yml",
     ".mcp.json",
     ".pnpmfile.cjs",

@@ -6,6 +6,7 @@ import re
 import string
 import time
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 from hypothesis import given
@@ -201,6 +202,32 @@ def test_known_values_are_taken_out_however_plain() -> None:
     assert redactor.redact(text) == ("it is [redacted: OTHER] or [redacted: DB_PASSWORD]", 2)
 
 
+def test_a_known_value_is_taken_out_of_json_and_urls_too() -> None:
+    value = 'a"b\\c d/é+'
+    redactor = Redactor({"PASSWORD": value})
+    for text in (value, json.dumps(value), json.dumps(value, ensure_ascii=False), quote(value, "")):
+        assert redactor.redact(f"x{text}y")[0].count("[redacted: PASSWORD]") == 1
+
+
+KNOWN = {"A_KEY": "correct horse battery", "B_KEY": "tr0ub4dor&3", "C_KEY": "pa$$w0rd!!"}
+PIECES = st.sampled_from([token for _, token in TOKENS] + [*KNOWN.values()])
+BETWEEN = st.text(
+    st.sampled_from(list(" \n\t\"'`=:,;(){}[]<>日é\u202e\\/|&")), min_size=1, max_size=6
+)
+
+
+@given(st.lists(st.tuples(BETWEEN, PIECES), min_size=1, max_size=8), BETWEEN)
+def test_whatever_stands_around_them_no_secret_is_left(
+    parts: list[tuple[str, str]], end: str
+) -> None:
+    text = "".join(between + secret for between, secret in parts) + end
+    found, n = Redactor(KNOWN).redact(text)
+    assert n >= 1
+    for _, secret in parts:
+        assert secret not in found
+    assert Redactor(KNOWN).redact(found)[0] == found
+
+
 def test_a_known_value_that_is_short_or_empty_is_left_alone() -> None:
     assert Redactor({"A": "", "B": "a"}).redact("a banana") == ("a banana", 0)
 
@@ -209,11 +236,22 @@ def test_the_environment_tells_which_values_are_secrets() -> None:
     env = {
         "OPENAI_API_KEY": "something-plain",
         "DB_PASSWORD": "short",
+        "MY_TOKEN": "ab12cd34",
+        "dbpassword": "correct horse",
+        "GPG_PASSPHRASE": "battery staple",
         "PATH": "/usr/bin:/bin",
         "SSH_AUTH_SOCK": "/tmp/ssh-x/agent.1",
         "HOME": "/home/somebody",
+        "PWD": "/home/somebody/work",
+        "GIT_AUTHOR_NAME": "Somebody Else",
+        "XKB_KEYBOARD": "evdev-pc105",
+        "API_KEY_MODE": "disabled",
+        "TOKEN_URL": "https://auth.example/token",
+        "TOKENIZERS_PARALLELISM": "false-or-so",
+        "MANPATH": "local/share/man",
     }
-    assert known_secrets(env) == {"OPENAI_API_KEY": "something-plain"}
+    named = {"OPENAI_API_KEY", "MY_TOKEN", "dbpassword", "GPG_PASSPHRASE"}
+    assert known_secrets(env) == {name: env[name] for name in named}
 
 
 def test_redacting_twice_changes_nothing_more() -> None:

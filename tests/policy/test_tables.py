@@ -122,3 +122,11 @@ def test_the_effective_policy_is_what_every_layer_allows(layer: MakeLayer) -> No
 
 def test_a_policy_that_says_nothing_reads_the_workspace_only(layer: MakeLayer) -> None:
     assert describe((layer(),)) == ("reads ./**", "writes nothing", "no network", "no shell")
+
+
+def test_the_effective_policy_claims_nothing_that_is_not_in_force(layer: MakeLayer) -> None:
+    policy = (
+        layer(read=["./"], write=["./out", "./out/a.md", "out/**", ".env"], exec=["*", "git"]),
+    )
+    assert describe(policy) == ("reads ./**", "writes out, .env", "no network", "runs git")
+    assert describe(policy, starts=False)[3] == "no shell"

@@ -165,6 +165,20 @@ def test_a_folder_or_a_fifo_is_never_replaced(
             write_bytes(root, everything, path, b"x", expect_before=None, opener=opener)
 
 
+def test_a_huge_file_is_refused_before_its_bytes_fill_the_memory(
+    root: Path, everything: Policy
+) -> None:
+    huge = 1 << 40
+    with (root / "sparse").open("wb") as file:
+        file.truncate(huge)
+    for change in (b"x", None):
+        with pytest.raises(ToolFault, match="larger than 16 MiB"):
+            write_bytes(root, everything, "sparse", change, expect_before=b"")
+    with pytest.raises(ToolFault, match="larger than 16 MiB"):
+        read_current(root, everything, "sparse")
+    assert (root / "sparse").stat().st_size == huge
+
+
 def test_a_file_in_the_place_of_a_folder_is_a_fault(
     opener: Opener, root: Path, everything: Policy
 ) -> None:

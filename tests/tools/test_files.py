@@ -131,7 +131,7 @@ async def test_text_of_many_kinds_is_read(
 
 async def test_a_binary_file_is_said_to_be_one(context: ToolContext) -> None:
     (context.root / "x.png").write_bytes(b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR")
-    with pytest.raises(ToolFault, match="binary file of 16 bytes"):
+    with pytest.raises(ToolFault, match="binary file"):
         await reading(context, path="x.png")
 
 

@@ -363,7 +363,10 @@ async def test_a_hostile_submodule_starts_nothing(root: Path, tmp_path: Path) ->
     assert marker.exists()
 
 
-@pytest.mark.parametrize("lent", ["objects", "refs", "index", ".git", "alternates", "gitfile"])
+@pytest.mark.parametrize(
+    "lent",
+    ["objects", "refs", "index", ".git", "alternates", "gitfile", "commondir", "loose", "info"],
+)
 async def test_another_repository_is_not_read_through_a_hostile_one(
     root: Path, tmp_path: Path, lent: str
 ) -> None:
@@ -381,6 +384,19 @@ async def test_another_repository_is_not_read_through_a_hostile_one(
             dot_git.symlink_to(root / ".git")
         else:
             dot_git.write_text(f"gitdir: {root}/.git\n")
+    elif lent == "commondir":
+        # It says of itself that it is a worktree of the other, as git would write it there.
+        dot_git.rename(mine / "own")
+        (mine / "own" / "gitdir").write_text(f"{dot_git}\n")
+        (mine / "own" / "commondir").write_text(f"{root}/.git\n")
+        dot_git.write_text("gitdir: own\n")
+    elif lent == "loose":
+        id = git(root, "rev-parse", "HEAD:src/app.py").strip()
+        (dot_git / "objects" / id[:2]).mkdir(exist_ok=True)
+        loose = Path("objects", id[:2], id[2:])
+        (dot_git / loose).symlink_to(root / ".git" / loose)
+    elif lent == "info":
+        (dot_git / "objects" / "info" / "commit-graph").symlink_to(root / ".git" / "HEAD")
     else:
         target = dot_git / lent
         shutil.rmtree(target) if target.is_dir() else target.unlink()

@@ -202,6 +202,24 @@ async def test_what_became_ignored_is_not_told(kept: ToolContext) -> None:
     assert "src/users.py" not in paths(await search(kept, "user name"))
 
 
+@pytest.mark.parametrize("how", ["ignored", "removed", "a link"])
+async def test_the_index_keeps_no_word_of_what_it_forgot(kept: ToolContext, how: str) -> None:
+    secret = kept.root / "src" / "secret.txt"
+    secret.write_text("xyzzyplugh is the word\n")
+    assert "src/secret.txt" in paths(await search(kept, "xyzzyplugh"))
+    if how == "ignored":
+        write(kept.root, **{".gitignore": "secret.txt\n"})
+    else:
+        secret.unlink()
+        if how == "a link":
+            secret.symlink_to("users.py")
+    assert paths(await search(kept, "xyzzyplugh")) == []
+    assert "src/secret.txt" not in rows(kept)
+    assert kept.cache is not None
+    held = b"".join(file.read_bytes() for file in kept.cache.iterdir())
+    assert b"xyzzyplugh" not in held
+
+
 # --- the index itself -----------------------------------------------------------------------
 
 

@@ -248,8 +248,41 @@ rename to src/b.py
 
 
 async def test_a_unified_diff_deletes(context: ToolContext) -> None:
-    patch = "--- a/b.txt\n+++ /dev/null\n@@ -1 +0,0 @@\n-1\n"
+    numbers = "".join(f"-{n}\n" for n in range(1, 10))
+    patch = f"--- a/b.txt\n+++ /dev/null\n@@ -1,9 +0,0 @@\n{numbers}"
     assert await prepared(context, patch=patch) == {"b.txt": None}
+    bare = "diff --git a/b.txt b/b.txt\ndeleted file mode 100644\n"
+    assert await prepared(context, patch=bare) == {"b.txt": None}
+
+
+@pytest.mark.parametrize("said", ["-1\n", "-other\n", "-1\n-2\n-4\n"])
+async def test_a_diff_deletes_no_file_that_holds_something_else(
+    context: ToolContext, said: str
+) -> None:
+    patch = f"--- a/b.txt\n+++ /dev/null\n@@ -1 +0,0 @@\n{said}"
+    with pytest.raises(ToolFault, match=r"holds more|no place"):
+        await prepared(context, patch=patch)
+
+
+@pytest.mark.parametrize(
+    "mode",
+    ["new file mode 120000", "new file mode 160000", "old mode 100644\nnew mode 100755"],
+)
+async def test_a_diff_makes_no_link_and_changes_no_mode(context: ToolContext, mode: str) -> None:
+    patch = f"diff --git a/l b/l\n{mode}\n--- /dev/null\n+++ b/l\n@@ -0,0 +1 @@\n+/etc/passwd\n"
+    with pytest.raises(ToolFault, match=r"links and submodules|mode is not changed"):
+        await prepared(context, patch=patch)
+
+
+@pytest.mark.parametrize("edit", ["", "@@\n-echo 1\n+echo 2\n"])
+async def test_a_moved_script_still_runs(context: ToolContext, edit: str) -> None:
+    script = context.root / "run.sh"
+    script.write_text("echo 1\n")
+    script.chmod(0o755)
+    patch = codex("*** Update File: run.sh", "*** Move to: bin/run.sh", edit)
+    await apply(await prepare_patch(ApplyPatch(patch=patch), context), context)
+    assert (context.root / "bin" / "run.sh").stat().st_mode & 0o777 == 0o755
+    assert not script.exists()
 
 
 async def test_counts_and_numbers_of_a_diff_may_be_wrong(context: ToolContext) -> None:

@@ -139,8 +139,8 @@ def show(door: Door) -> int:
     entry = next(each for each in registry.entries if each.definition == definition)
     shown = Shown(definition, entry.diagnostics, ceilings_of(config), config)
     if door.json:
-        in_force = describe((*shown.ceilings, shown.definition.policy))
-        door.give({"agent": shown.definition, "in_force": in_force, "problems": shown.problems})
+        told = {"agent": shown.definition, "in_force": in_force(shown), "problems": shown.problems}
+        door.give(told)
     else:
         door.show(agent_page(shown, door.page))
     return 0
@@ -154,6 +154,12 @@ class Shown:
     problems: tuple[Diagnostic, ...]
     ceilings: Policy
     config: Config
+
+
+def in_force(shown: Shown) -> tuple[str, ...]:
+    """What is left of its grants under the ceilings, here and now."""
+    policy = (*shown.ceilings, shown.definition.policy)
+    return describe(policy, starts=shown.config.sandbox == "none")
 
 
 def agent_page(shown: Shown, page: Page) -> list[str]:
@@ -176,7 +182,7 @@ def agent_page(shown: Shown, page: Page) -> list[str]:
         ("agent.tools", [", ".join(definition.tools + definition.mcp_tools)]),
         *_grants(definition.policy, root, page),
         ("agent.ceiling", [f"{layer.name}{_at(layer.source, root)}" for layer in shown.ceilings]),
-        ("agent.in-force", [" · ".join(describe((*shown.ceilings, definition.policy)))]),
+        ("agent.in-force", [" · ".join(in_force(shown))]),
         ("agent.budget", [budget]),
         ("agent.deadline", [length(deadline) if deadline else ""]),
         ("agent.retention", [text(f"retention.{definition.retention}")]),

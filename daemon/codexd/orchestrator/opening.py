@@ -17,7 +17,7 @@ from codexd.errors import BadConfig, CodexdError, Diagnostic, ModelFault
 from codexd.models.interface import ModelEntry, Usage
 from codexd.policy import Layer, Policy
 from codexd.policy.files import read_bytes
-from codexd.policy.redaction import Redactor
+from codexd.policy.redaction import Redactor, known_secrets
 from codexd.policy.tables import layer_from_table
 from codexd.runs.host import Host
 from codexd.runs.journal import Journal
@@ -75,10 +75,14 @@ def remarks_of(config: Config) -> tuple[Diagnostic, ...]:
 
 def _ceilings(config: Config) -> list[tuple[Layer, tuple[Diagnostic, ...]]]:
     tables = (
-        ("user ceiling", config.user_policy, config.sources),
-        ("workspace ceiling", config.workspace_policy, config.workspace_policy_sources),
+        ("user ceiling", config.user_policy, config.sources, True),
+        ("workspace ceiling", config.workspace_policy, config.workspace_policy_sources, False),
     )
-    return [layer_from_table(name, table, sources) for name, table, sources in tables if table]
+    return [
+        layer_from_table(name, table, sources, own=own)
+        for name, table, sources, own in tables
+        if table
+    ]
 
 
 def _project_rules(context: ToolContext) -> str:
@@ -221,16 +225,23 @@ class Models:
         return Opened(model, price, billed, stream_retries=provider.stream_max_retries)
 
     def secrets(self) -> dict[str, str]:
-        """The values of the variables that hold keys, by name: redacted wherever they appear."""
+        """Values that are redacted wherever they appear, by name: of the variables that hold keys,
+        configured or by their own name, and of the headers and parameters that are sent.
+        """
+        found = known_secrets(self._env)
         names = {provider.env_key for provider in self._config.providers.values()}
         if self._config.web_search is not None:
             names.add(self._config.web_search.get("env_key"))
-        return {name: value for name in names if name and (value := self._env.get(name))}
+        found |= {name: value for name in names if name and (value := self._env.get(name))}
+        for provider in self._config.providers.values():
+            found |= known_secrets({**provider.http_headers, **provider.query_params})
+        return found
 
     async def list_all(self) -> tuple[tuple[str, Sequence[ModelEntry] | str], ...]:
         """(provider, its models or why they cannot be had): `offline`, and each usable provider."""
         from codexd.models.providers import list_models
 
+        redactor = Redactor(self.secrets())
         rows: list[tuple[str, Sequence[ModelEntry] | str]] = [
             ("offline", [ModelEntry("offline", "offline", {"what": "rules, no language model"})])
         ]
@@ -238,7 +249,7 @@ class Models:
             try:
                 listed = await list_models(provider, self._env, self.client())
             except (ModelFault, CodexdError) as fault:
-                rows.append((provider.id, f"{fault}"))
+                rows.append((provider.id, redactor.redact(f"{fault}")[0]))
             else:
                 rows.append((provider.id, listed))
         return tuple(rows)

@@ -13,7 +13,7 @@ from pathlib import Path
 from codexd.errors import Denied
 from codexd.policy.layers import Decision, Grant, Policy, decide, grants_of
 
-_UNHELD = ("*", "full")
+UNHELD = ("*", "full")
 """Grants that only a sandbox can hold."""
 
 _PLAIN = re.compile(r"[\w@%+=:,./-]+")
@@ -28,7 +28,7 @@ def may_exec(policy: Policy, argv: Sequence[str]) -> Decision:
         f"`{grant.value}` ({grant.source})"
         for layer in policy
         for grant in grants_of(layer, "exec") or ()
-        if grant.value in _UNHELD
+        if grant.value in UNHELD
     ]
     note = f"{', '.join(unheld)} needs a sandbox, and none is in force" if unheld else ""
     return decide(
@@ -44,7 +44,7 @@ def may_exec(policy: Policy, argv: Sequence[str]) -> Decision:
 def covers(grant: Grant, argv: Sequence[str]) -> bool:
     """Whether the words of `grant` are the first words of `argv`."""
     words = grant.value.split()
-    if not words or not argv or grant.value in _UNHELD:
+    if not words or not argv or grant.value in UNHELD:
         return False
     return tuple(words) == tuple(argv[: len(words)])
 

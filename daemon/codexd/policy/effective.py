@@ -5,22 +5,25 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 
 from codexd.errors import Denied
-from codexd.policy.hosts import Rule, rule_of
-from codexd.policy.layers import Approval, Field, Policy, SandboxTier, grants_of
-from codexd.policy.paths import subsumes
+from codexd.policy.commands import UNHELD
+from codexd.policy.hosts import Rule, is_closed, rule_of
+from codexd.policy.layers import Approval, Field, Policy, SandboxTier, grants_of, opened
+from codexd.policy.paths import names_protected, subsumes
 
 
-def describe(policy: Policy) -> tuple[str, ...]:
+def describe(policy: Policy, *, starts: bool = True) -> tuple[str, ...]:
     """A phrase a subject, to be joined by ` · `:
     `reads ./**`, `writes artifacts/x.md`, `no network`, `no shell`.
 
-    Where two layers grant things that only overlap, what both name is shown.
+    Where two layers grant things that only overlap, what both name is shown. `starts`: whether
+    granted programs are started here at all.
     """
+    programs = [one for one in effective(policy, "exec") or () if one not in UNHELD]
     phrases = [
         _phrase("reads", effective(policy, "read"), "reads nothing", unsaid="reads ./**"),
         _phrase("writes", effective(policy, "write"), "writes nothing"),
         _phrase("network", effective(policy, "net"), "no network"),
-        _phrase("runs", effective(policy, "exec"), "no shell"),
+        _phrase("runs", tuple(programs) if starts else (), "no shell"),
     ]
     if hosts := effective(policy, "net_sub"):
         phrases.append(f"network of programs {_list(hosts)}")
@@ -41,7 +44,31 @@ def effective(policy: Policy, field: Field) -> tuple[str, ...] | None:
         if grants is not None:
             values = tuple(dict.fromkeys(grant.value for grant in grants))
             left = values if left is None else _common(left, values, _WITHIN[field])
-    return left
+    if left is not None and not opened(policy, field):
+        left = tuple(value for value in left if not closed(field, value))
+    return left and _widest(left, field)
+
+
+def closed(field: Field, value: str) -> bool:
+    """Whether the grant written as `value` names what a repository alone does not open."""
+    if field in ("read", "write"):
+        return names_protected(value, writing=field == "write")
+    return field in ("net", "net_sub") and is_closed(value)
+
+
+def _widest(values: tuple[str, ...], field: Field) -> tuple[str, ...]:
+    """`values` without those that another one covers."""
+    within = _WITHIN[field]
+    return tuple(
+        value
+        for n, value in enumerate(values)
+        if closed(field, value)
+        or not any(
+            within(other, value) and (k < n or not within(value, other))
+            for k, other in enumerate(values)
+            if k != n
+        )
+    )
 
 
 def _common(
@@ -59,7 +86,8 @@ def _phrase(word: str, values: tuple[str, ...] | None, none: str, *, unsaid: str
 
 
 def _list(values: Iterable[str]) -> str:
-    return ", ".join(value.removeprefix("./") if value != "./**" else value for value in values)
+    whole = ("./**", "./", ".")
+    return ", ".join("./**" if value in whole else value.removeprefix("./") for value in values)
 
 
 def _scalars(policy: Policy) -> list[str]:

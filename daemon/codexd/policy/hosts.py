@@ -5,7 +5,7 @@ that what was decided and what is asked for are the same. A grant is `scheme://h
 no path and `/*` are the whole host, no port the scheme's own, `:*` any; the host may be
 `*.domain` (below it, not itself) or `*` (any public host). Whatever the grant says, an address
 that is not public (private, loopback, link-local, metadata) is reached only where a grant spells
-the address itself; `localhost` spells the loopback ones.
+the address itself; `localhost` spells the loopback ones. A repository's grant alone does not.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from functools import lru_cache
 from typing import TypeAlias
 
 from codexd.errors import Denied
-from codexd.policy.layers import Decision, Grant, Policy, Verdict, decide
+from codexd.policy.layers import NAME_IT, Decision, Grant, Policy, Verdict, decide, opened
 
 Address: TypeAlias = ipaddress.IPv4Address | ipaddress.IPv6Address
 
@@ -83,7 +83,7 @@ def may_reach(
     if _inner(real).is_loopback and target.port in own_ports:
         return Decision(Verdict.DENY, f"port {target.port} is codexd's own", "hosts")
     there = replace(target, host=str(real))
-    return decide(
+    by_address = decide(
         policy,
         "net",
         f"{asked} at {real}",
@@ -91,6 +91,10 @@ def may_reach(
         add=f"{there.origin}/*",
         note="its address is not public, so a grant must spell it",
     )
+    if by_address and not opened(policy, "net"):
+        why = f"{asked} at {real} is not granted: its address is not public, and {NAME_IT}"
+        return Decision(Verdict.DENY, why, by_address.layer)
+    return by_address
 
 
 def target_of(url: str) -> Target:
@@ -278,6 +282,15 @@ def rule_of(value: str) -> Rule:
 
 _MAX_STARS = 3
 """More would let a grant's author make matching slow."""
+
+
+def is_closed(value: str) -> bool:
+    """Whether the grant written as `value` spells an address that is not public."""
+    rule = _rule(value)
+    if rule is None:
+        return False
+    address = _address(rule.host)
+    return rule.host == "localhost" or (address is not None and not is_public(address))
 
 
 @lru_cache(maxsize=1024)

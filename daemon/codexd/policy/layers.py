@@ -72,6 +72,9 @@ class Layer:
     sandbox: SandboxTier | None = None
     approval: Approval | None = None
     depth: int | None = None
+    own: bool = True
+    """Written by the user, or shipped with codexd. What a repository writes opens nothing that is
+    closed unless it is named (`.env`, `.git/hooks`, an address that is not public)."""
 
 
 Policy: TypeAlias = tuple[Layer, ...]
@@ -100,6 +103,20 @@ def grants_of(layer: Layer, field: Field) -> tuple[Grant, ...] | None:
     """What `layer` grants in `field`; `None` where it says nothing."""
     grants: tuple[Grant, ...] | None = getattr(layer, field)
     return grants
+
+
+def opened(policy: Policy, field: Field) -> bool:
+    """Whether any layer that is not a repository's says something of `field`: then it, as every
+    layer that does, has named whatever the stack names.
+    """
+    return any(layer.own and grants_of(layer, field) is not None for layer in policy)
+
+
+NAME_IT = (
+    "a repository alone does not open it; name it, beside whatever else agents may have, in "
+    "[policy] of ~/.codex/codexd.toml"
+)
+"""What is said where only a repository's layers name what is closed."""
 
 
 def asks(policy: Policy, layer: Layer) -> bool:

@@ -5,8 +5,9 @@ root (`./artifacts` covers everything below it); one with wildcards matches whol
 any number of folders. Names are compared part by part, never as string prefixes.
 
 Some names are protected whatever a root covers: only a grant that spells the name itself
-opens them. They are compared as the least careful filesystem would: without case, without
-code points that show nothing, without the trailing dots and blanks that Windows drops.
+opens them, and not one that a repository alone wrote. They are compared as the least careful
+filesystem would: without case, without code points that show nothing, without the trailing dots
+and blanks that Windows drops.
 """
 
 from __future__ import annotations
@@ -18,7 +19,16 @@ from fnmatch import translate
 from functools import lru_cache
 
 from codexd.errors import Denied
-from codexd.policy.layers import Decision, Field, Grant, Policy, Verdict, decide, grants_of
+from codexd.policy.layers import (
+    NAME_IT,
+    Decision,
+    Field,
+    Grant,
+    Policy,
+    Verdict,
+    decide,
+    opened,
+)
 
 
 def may_read(policy: Policy, path: str) -> Decision:
@@ -39,7 +49,7 @@ def may_enter(policy: Policy, folder: str) -> bool:
             _leads(grant, folder) and _names(grant, folder, guarded) for grant in layer.read
         ):
             return False
-    return not guarded or _says(policy, "read")
+    return not guarded or opened(policy, "read")
 
 
 def readable(policy: Policy, path: str) -> bool:
@@ -50,7 +60,7 @@ def readable(policy: Policy, path: str) -> bool:
             _covers(grant, path) and _names(grant, path, guarded) for grant in layer.read
         ):
             return False
-    return not guarded or _says(policy, "read")
+    return not guarded or opened(policy, "read")
 
 
 def normal(path: str) -> str:
@@ -189,7 +199,7 @@ def _may(policy: Policy, field: Field, path: str) -> Decision:
         return Decision(Verdict.DENY, str(refused), "paths")
     guarded = protected(path, writing=field == "write")
     shown = "/".join(_parts(path)[:guarded])
-    return decide(
+    decision = decide(
         policy,
         field,
         f"to {field} `{path}`",
@@ -198,10 +208,10 @@ def _may(policy: Policy, field: Field, path: str) -> Decision:
         unsaid=Verdict.ALLOW if field == "read" and not guarded else Verdict.DENY,
         note=f"`{shown}` is protected unless a grant names it in full" if guarded else "",
     )
-
-
-def _says(policy: Policy, field: Field) -> bool:
-    return any(grants_of(layer, field) is not None for layer in policy)
+    if decision and guarded and not opened(policy, field):
+        why = f"to {field} `{path}` is not granted: `{shown}` is protected, and {NAME_IT}"
+        return Decision(Verdict.DENY, why, decision.layer)
+    return decision
 
 
 def _covers(grant: Grant, path: str) -> bool:
@@ -251,7 +261,10 @@ _STEERING = re.compile(
 )
 """Names, folded, that steer tools or agents: closed to writing."""
 
-_STEERING_PAIRS = re.compile(r"\.github/workflows|\.cargo/config.*")
+_STEERING_PAIRS = re.compile(
+    r"\.github/(?:workflows|actions|agents|instructions|prompts|copilot-instructions\.md)"
+    r"|\.cargo/config.*"
+)
 
 _SHOWS_NOTHING = re.compile(
     "[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e"
@@ -271,6 +284,14 @@ def protected(path: str, *, writing: bool) -> int:
             found = n
         above = folded
     return found
+
+
+def names_protected(value: str, *, writing: bool) -> bool:
+    """Whether the grant written as `value` spells a protected name without a wildcard."""
+    pattern = parse(value)
+    if pattern is None:
+        return False
+    return protected("/".join(pattern.parts[: pattern.n_literal]) or ".", writing=writing) > 0
 
 
 @lru_cache(maxsize=8192)

@@ -12,11 +12,13 @@ What was redacted says what it was: `[redacted: openai key]`. A secret that look
 
 from __future__ import annotations
 
+import json
 import math
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import TypeAlias
+from urllib.parse import quote
 
 Span: TypeAlias = tuple[int, int, str]
 """Start, end, what it is."""
@@ -33,7 +35,12 @@ class Redactor:
     def __init__(self, values: Mapping[str, str]) -> None:
         # The longest first: one may hold another.
         self._known = sorted(
-            ((value, label) for label, value in values.items() if len(value) >= _MIN_KNOWN),
+            (
+                (spelled, label)
+                for label, value in values.items()
+                if len(value) >= _MIN_KNOWN
+                for spelled in _spellings(value)
+            ),
             key=lambda one: -len(one[0]),
         )
 
@@ -47,18 +54,40 @@ class Redactor:
         return _without(text, [*found, *_looked_like(text)])
 
 
+def _spellings(value: str) -> set[str]:
+    """The value as it stands in text, in JSON's texts and in URLs."""
+    return {
+        value,
+        json.dumps(value)[1:-1],
+        json.dumps(value, ensure_ascii=False)[1:-1],
+        quote(value, safe=""),
+    }
+
+
 _MIN_KNOWN = 8
-_SECRET_NAME = re.compile(r"KEY|TOKEN|SECRET|PASSW|CREDENTIAL|PRIVATE|AUTH", re.IGNORECASE)
+_SECRET_NAME = re.compile(
+    r"(?:.*[_-])?(?:(?:\w*API|ACCESS|SECRET|PRIVATE)?_?KEYS?|\w*TOKENS?|\w*SECRETS?"
+    r"|\w*PASS(?:WORD|WD|PHRASE)?|PWD|CREDENTIALS?|AUTH(?:ORIZATION)?|PAT)(?:[_-].*)?",
+    re.IGNORECASE,
+)
 
 
 def known_secrets(env: Mapping[str, str]) -> dict[str, str]:
-    """The variables of `env` whose names say that they hold secrets, for a `Redactor`."""
+    """The variables of `env` whose names say that they hold secrets, for a `Redactor`.
+
+    A path or a socket (`SSH_AUTH_SOCK`), an address and a plain word (`AUTH=disabled`) are none.
+    """
     return {
         name: value
         for name, value in env.items()
-        # A path or a socket (`SSH_AUTH_SOCK`) is no secret.
-        if _SECRET_NAME.search(name) and len(value) >= _MIN_KNOWN and not value.startswith("/")
+        if _SECRET_NAME.fullmatch(name)
+        and len(value) >= _MIN_KNOWN
+        and not re.match(r"/|[.~]{1,2}/|[a-z]+://[^@]*$", value)
+        and (len(value) >= _SURELY_NO_WORD or not value.isalpha())
     }
+
+
+_SURELY_NO_WORD = 16
 
 
 def _looked_like(text: str) -> list[Span]:

@@ -29,12 +29,12 @@ _Choice = TypeVar("_Choice", Approval, SandboxTier)
 
 
 def layer_from_table(
-    name: str, table: Mapping[str, Any], sources: Mapping[str, Source]
+    name: str, table: Mapping[str, Any], sources: Mapping[str, Source], *, own: bool = True
 ) -> tuple[Layer, tuple[Diagnostic, ...]]:
     """The layer that a `[policy]` table means, and what is wrong with it.
 
     `sources` says where each dotted key stands (`policy.net`, `policy.net.0`). A value that
-    cannot be read allows nothing: a slip of the pen must not widen a ceiling.
+    cannot be read allows nothing: a slip of the pen must not widen a ceiling. `own`: the user's.
     """
     reader = _Reader(sources)
     grants: dict[Field, tuple[Grant, ...] | None] = {}
@@ -50,6 +50,7 @@ def layer_from_table(
         sandbox=reader.choice("sandbox", table, SandboxTier, SandboxTier.POD),
         approval=reader.choice("approval", table, Approval, Approval.NEVER),
         depth=reader.depth(table),
+        own=own,
     )
     return layer, tuple(reader.diagnostics)
 

@@ -13,7 +13,7 @@ import os
 import re
 import secrets
 import stat
-from collections.abc import Generator, Iterable
+from collections.abc import Generator, Iterable, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -29,6 +29,9 @@ _TEMP = re.compile(r"\.codexd-[0-9a-f]{16}\.tmp")
 
 Change: TypeAlias = tuple[str, bytes | None, bytes | None]
 """Path, bytes before, bytes after; `None` where the file is absent."""
+
+LARGEST = 16 << 20
+"""Bytes of one file that a change may hold: both sides go into the journal."""
 
 
 def write_bytes(
@@ -49,9 +52,16 @@ def write_bytes(
 
 
 def write_all(
-    root: Path, policy: Policy, changes: Iterable[Change], *, opener: Opener = open_beneath
+    root: Path,
+    policy: Policy,
+    changes: Iterable[Change],
+    *,
+    moves: Mapping[str, str] | None = None,
+    opener: Opener = open_beneath,
 ) -> tuple[str, ...]:
     """All changes are made, or none; gives the paths that now differ. Raises like `write_bytes`.
+
+    A new file that `moves` says to come from another of `changes` keeps that one's permissions.
 
     Everything is checked before anything is touched, and every new content is on disk before
     the first rename; a fault after that puts back what was renamed. A file that already holds
@@ -61,7 +71,7 @@ def write_all(
     _check(policy, wanted)
     with root_folder(root) as top:
         due = [change for change in wanted if not _is_done(top, change, opener)]
-        with _Batch(top, opener) as batch:
+        with _Batch(top, opener, moves or {}) as batch:
             for path, before, after in due:
                 with _told(path):
                     batch.stage(path, before, after)
@@ -183,7 +193,15 @@ def _held(folder: int, path: str) -> tuple[bytes, os.stat_result] | None:
         what = "a folder" if stat.S_ISDIR(status.st_mode) else "no regular file"
         raise ToolFault(f"`{path}` is {what}, which is never replaced")
     with os.fdopen(fd, "rb") as file:
-        return file.read(), status
+        content = file.read(LARGEST + 1)
+    if len(content) > LARGEST:
+        raise too_large(path)
+    return content, status
+
+
+def too_large(path: str) -> ToolFault:
+    """What is said of a file that is more than a change may hold."""
+    return ToolFault(f"`{path}` is larger than {LARGEST >> 20} MiB, the most that is changed")
 
 
 @contextmanager
@@ -219,6 +237,7 @@ class _Batch:
 
     top: int
     opener: Opener
+    moves: Mapping[str, str]
     staged: list[_Staged] = field(default_factory=list["_Staged"])
     made: list[tuple[int, str]] = field(default_factory=list[tuple[int, str]])
     """Folders that were made: the parent's descriptor and the name."""
@@ -247,11 +266,24 @@ class _Batch:
         self.closing.callback(os.close, folder)
         _clear_folder(folder)
         held = _held(folder, path)
-        mode = stat.S_IMODE(held[1].st_mode) & 0o777 if held else -1
+        like = held[1] if held else self._moved(path)
+        mode = stat.S_IMODE(like.st_mode) & 0o777 if like else -1
         one = _Staged(path, before, after, folder, "", mode)
         self.staged.append(one)
         if after is not None:
-            _put_aside(one, after, held[1] if held else None)
+            _put_aside(one, after, like)
+
+    def _moved(self, path: str) -> os.stat_result | None:
+        """The status of the file that `path` is moved from."""
+        old = self.moves.get(path)
+        if old is None:
+            return None
+        folder = _open_folder(self.top, old, self.opener)
+        try:
+            held = _held(folder, old)
+        finally:
+            os.close(folder)
+        return held[1] if held else None
 
     def commit(self) -> None:
         """Every staged change takes its place; a fault puts back those that had."""

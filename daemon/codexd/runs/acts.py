@@ -11,8 +11,8 @@ import anyio
 from codexd.errors import CodexdError, Denied, ModelFault, NeedsModel, Unavailable
 from codexd.models import Request
 from codexd.runs import ledger
-from codexd.runs.admission import subject_of
-from codexd.runs.events import Answered, Begun, Body, Done, Lost, Noted, Refused
+from codexd.runs.admission import denied, worded
+from codexd.runs.events import Answered, Begun, Body, Done, Lost, Noted
 from codexd.runs.host import Host
 from codexd.runs.run import Run
 from codexd.runs.seat import Cancel, Counted, Opened, Outcome, Seat
@@ -39,7 +39,7 @@ async def perform(begun: Begun, seat: Seat, host: Host) -> None:
         # The one place where a bug ends an act instead of the process: the run goes on, or ends
         # as failed, with everything that it has.
         logger.exception("act %d (%s) of run %s", begun.act, begun.tool or "model", seat.run.id)
-        bodies = _crashed(begun, seat, error)
+        bodies = _crashed(begun, seat, host.redact(f"{type(error).__name__}: {error}"))
     finally:
         forget(seat, (begun,))
     seat.inbox.put(Outcome(bodies))
@@ -71,8 +71,8 @@ def lost(begun: Begun) -> Lost:
     )
 
 
-def _crashed(begun: Begun, seat: Seat, error: Exception) -> tuple[Body, ...]:
-    text = f"internal error: {type(error).__name__}: {error}"
+def _crashed(begun: Begun, seat: Seat, why: str) -> tuple[Body, ...]:
+    text = f"internal error: {why}"
     if begun.what != "model":
         return (Done(act=begun.act, call_id=begun.call_id, text=text, is_error=True),)
     charged, micro = _settle(seat, begun, None, None)
@@ -133,7 +133,7 @@ async def _call_model(
                 charged_micro_usd=micro,
                 ms=ms,
                 fault=type(fault).__name__,
-                message=str(fault),
+                message=host.redact(str(fault)),
                 help=fault.help if fault else "",
             ),
         )
@@ -198,13 +198,10 @@ async def _call_tool(
                 output = await files.apply(seat.changes[begun.act], seat.context)
             elif tool.call is not None:
                 output = await tool.call(arguments, seat.context)
-        except Denied as denied:
-            output = ToolOutput(str(denied), is_error=True)
-            subject = subject_of(begun.arguments)
-            refused = (Refused(what=tool.name, subject=subject, by="policy", why=str(denied)),)
         except CodexdError as fault:
-            help = f" ({fault.help})" if fault.help else ""
-            output = ToolOutput(f"{fault}{help}", is_error=True)
+            output = ToolOutput(worded(fault), is_error=True)
+            if isinstance(fault, Denied):
+                refused = (denied(tool.name, begun.arguments, fault, host),)
     if output is None:
         return (lost(begun),)
     return (

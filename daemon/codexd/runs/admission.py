@@ -65,11 +65,12 @@ async def _tool(call: ToolCall, run: Run, seat: Seat, host: Host) -> list[Body]:
     tool = seat.tools.get(call.name)
     if tool is None:
         offered = ", ".join(sorted(seat.tools))
-        return [_refused(call, f"there is no tool `{call.name}` here; there are: {offered}")]
+        fault = ToolFault(f"there is no tool `{call.name}` here; there are: {offered}")
+        return [_refused(call, fault, host)]
     try:
         arguments = parse_arguments(tool, call.arguments)
     except ToolFault as fault:
-        return [_refused(call, str(fault))]
+        return [_refused(call, fault, host)]
     if isinstance(arguments, ReportFinding):
         return [Reported(call_id=call.id, findings=_plain(arguments))]
     if isinstance(arguments, UpdatePlan):
@@ -84,10 +85,8 @@ async def _tool(call: ToolCall, run: Run, seat: Seat, host: Host) -> list[Body]:
         assert seat.context is not None, "a run with tools has a place to use them"
         try:
             changes = await tool.prepare(arguments, seat.context)
-        except Denied as denied:
-            return [_denied(call, denied, host), _refused(call, str(denied))]
         except CodexdError as fault:
-            return [_refused(call, str(fault))]
+            return _kept_from(call, fault, host)
     act = run.next_act
     seat.changes[act] = changes
     seat.calls[act] = (tool, arguments)
@@ -105,13 +104,30 @@ async def _tool(call: ToolCall, run: Run, seat: Seat, host: Host) -> list[Body]:
     ]
 
 
-def _refused(call: ToolCall, text: str) -> Done:
-    return Done(call_id=call.id, tool=call.name, text=text, is_error=True)
+def _refused(call: ToolCall, fault: CodexdError, host: Host) -> Done:
+    # A patch that has no place is told with the lines that stand there.
+    return Done(call_id=call.id, tool=call.name, text=host.redact(worded(fault)), is_error=True)
 
 
-def _denied(call: ToolCall, denied: Denied, host: Host) -> Refused:
-    subject = host.redact(subject_of(call.arguments))
-    return Refused(what=call.name, subject=subject, by="policy", why=str(denied))
+def _kept_from(call: ToolCall, fault: CodexdError, host: Host) -> list[Body]:
+    """What `fault`, which keeps the call from being begun, is to the model and to the audit."""
+    told = _refused(call, fault, host)
+    return (
+        [denied(call.name, call.arguments, fault, host), told]
+        if isinstance(fault, Denied)
+        else [told]
+    )
+
+
+def denied(tool: str, arguments: str, why: Denied, host: Host) -> Refused:
+    """That the policy refused a call of `tool`."""
+    subject = host.redact(subject_of(arguments))
+    return Refused(what=tool, subject=subject, by="policy", why=host.redact(str(why)))
+
+
+def worded(fault: CodexdError) -> str:
+    """What a model is told of `fault`."""
+    return f"{fault} ({fault.help})" if fault.help else str(fault)
 
 
 def _plain(reported: ReportFinding) -> tuple[Finding, ...]:
@@ -154,14 +170,13 @@ def _child_of_group(index: int, spec: ChildSpec, run: Run, seat: Seat) -> list[B
 
 def _child_of_run(call: ToolCall, asked: Delegate, run: Run, seat: Seat, host: Host) -> list[Body]:
     try:
+        goal = host.redact(asked.goal)
         spec = ChildSpec(
-            agent=asked.agent, goal=asked.goal, scope=tuple(asked.scope or ()), budget=asked.budget
+            agent=asked.agent, goal=goal, scope=tuple(asked.scope or ()), budget=asked.budget
         )
         child = start.child_of(seat, spec, host)
     except CodexdError as fault:
-        help = f" ({fault.help})" if fault.help else ""
-        denied = [_denied(call, fault, host)] if isinstance(fault, Denied) else []
-        return [*denied, _refused(call, f"{fault}{help}")]
+        return _kept_from(call, fault, host)
     act = run.next_act
     seat.child_acts[act] = child
     return [_child_begun(act, call.id, spec, child)]

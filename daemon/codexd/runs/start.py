@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
 from pathlib import PurePosixPath
-from typing import Any
+from typing import Any, cast
 
 from codexd.agents.definition import AgentDefinition
 from codexd.errors import BadRequest, BudgetExceeded, Denied
@@ -57,6 +57,7 @@ def group_of(
     consent: Sequence[Body] = (),
 ) -> Seat:
     """A run without a model whose acts are its children, each checked before any begins."""
+    orders = [_without_secrets(order, host) for order in orders]
     budgets = [budget_of(order, host) for order in orders]
     limit = sum(budgets) if total_budget is None else total_budget
     account = ledger.open_root(limit)
@@ -64,7 +65,7 @@ def group_of(
     run_id = _new_id()
     started = Started(
         root=run_id,
-        goal="; ".join(dict.fromkeys(_goal(order) for order in orders)),
+        goal=host.redact("; ".join(dict.fromkeys(_goal(order) for order in orders))),
         budget=limit,
         budget_micro_usd=budget_micro_usd,
         deadline_seconds=deadline_seconds,
@@ -195,7 +196,7 @@ def _seat(
         root=parent.run.started.root if parent else run_id,
         depth=parent.run.started.depth + 1 if parent else 0,
         agent=definition.name,
-        definition=definition.model_dump(mode="json", exclude_defaults=True),
+        definition=_stored(definition, host),
         goal=host.redact(_goal(order)),
         scope=spec.scope,
         system=host.redact(system_prompt(definition, project_rules=host.project_rules)),
@@ -208,7 +209,7 @@ def _seat(
         budget=account.cap,
         budget_micro_usd=money.cap if money else None,
         deadline_seconds=_deadline(spec.deadline_seconds, definition.timeout_seconds, parent),
-        criteria=definition.success_criteria,
+        criteria=tuple(map(host.redact, definition.success_criteria)),
         artifacts=artifacts,
         data_schema=order.data_schema,
         retention=definition.retention.value,
@@ -248,6 +249,33 @@ def _policy_of(parent: Seat | None, host: Host) -> tuple[Layer, ...]:
 def _goal(order: Order) -> str:
     definition = order.definition
     return order.spec.goal or definition.goal or definition.description
+
+
+def _without_secrets(order: Order, host: Host) -> Order:
+    if order.spec.goal is None:
+        return order
+    spec = order.spec.model_copy(update={"goal": host.redact(order.spec.goal)})
+    return replace(order, spec=spec)
+
+
+def _stored(definition: AgentDefinition, host: Host) -> dict[str, Any]:
+    """The definition as plain data, what its author wrote for the model redacted."""
+    plain = definition.model_dump(mode="json", exclude_defaults=True)
+    return plain | {key: _redacted(plain[key], host) for key in _PROSE & plain.keys()}
+
+
+_PROSE = frozenset(("description", "goal", "instructions", "success_criteria", "extras"))
+
+
+def _redacted(value: Any, host: Host) -> Any:
+    """Plain data with every text in it redacted."""
+    if isinstance(value, str):
+        return host.redact(value)
+    if isinstance(value, dict):
+        return {key: _redacted(each, host) for key, each in cast("dict[str, Any]", value).items()}
+    if isinstance(value, list):
+        return [_redacted(each, host) for each in cast("list[Any]", value)]
+    return value
 
 
 def _deadline(*lengths: float | Seat | None) -> float | None:

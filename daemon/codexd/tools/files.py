@@ -10,13 +10,12 @@ from pydantic import AliasChoices, Field
 
 from codexd.errors import ToolFault
 from codexd.policy import files, writing
+from codexd.tools import results
 from codexd.tools.arguments import Arguments
 from codexd.tools.interface import Effect, FileChange, Tool, ToolContext, ToolOutput
 
 _MAX_READ = 16 << 20
 """Bytes of one file that are looked at."""
-MAX_CHANGE = 16 << 20
-"""Bytes of one file that a change may hold: both sides go into the journal."""
 
 PATH_KEYS = ("path", "file_path", "target_file", "filePath", "filename", "file")
 """How a path is called here, and in other products."""
@@ -97,7 +96,7 @@ def _text_of(path: str, content: bytes) -> tuple[str, str]:
         remarks.append("UTF-16")
         text = content.decode("utf-16", "replace")
     elif b"\0" in content[:8192]:
-        raise ToolFault(f"`{path}` is a binary file of {len(content):,} bytes")
+        raise ToolFault(f"`{path}` is a binary file")
     else:
         text = content.decode("utf-8", "replace").removeprefix("\ufeff")
         if "\ufffd" in text and "\ufffd".encode() not in content:
@@ -121,8 +120,7 @@ def _page(
         shown.append(line)
     if not shown:
         # One line fills the page: its beginning is better than nothing.
-        start = lines[0].encode("utf-8", "replace")[: max(80, max_bytes - len(path) - 200)]
-        shown = [start.decode("utf-8", "ignore")]
+        shown = [results.cut(lines[0], max(80, max_bytes - len(path) - 200))]
         cut = f"\n[line {first} is {len(lines[0]):,} characters long and was cut; grep finds in it]"
     last = first + len(shown) - 1
     if last < n_lines and len(shown) < len(lines):
@@ -177,8 +175,8 @@ def encoded(path: str, text: str, errors: str = "strict") -> bytes:
 def sized(changes: Sequence[FileChange]) -> tuple[FileChange, ...]:
     """`changes`, none too large. Raises `ToolFault`."""
     for change in changes:
-        if max(len(change.before or b""), len(change.after or b"")) > MAX_CHANGE:
-            raise ToolFault(f"`{change.path}` is larger than {MAX_CHANGE >> 20} MiB")
+        if len(change.after or b"") > writing.LARGEST:
+            raise writing.too_large(change.path)
     return tuple(changes)
 
 
@@ -193,6 +191,7 @@ async def apply(changes: Sequence[FileChange], context: ToolContext) -> ToolOutp
             context.root,
             context.policy,
             [(change.path, change.before, change.after) for change in changes],
+            moves={change.path: change.moved_from for change in changes if change.moved_from},
         )
     )
     return ToolOutput(

@@ -134,13 +134,16 @@ def _linked(root: Path, dot_git: Path) -> Places:
     """The places that a `.git` file names, provided that they name this workspace back.
 
     Anybody can write a `.git` file that points at your other repositories; only git itself has
-    written there that this folder is theirs.
+    written there that this folder is theirs. A worktree's own folder must therefore lie in the
+    repository whose objects it names: one that a workspace brings along could name any.
     """
     named = _small(dot_git).removeprefix("gitdir:").strip()
     own = (root / named).resolve()
     back = _small(own / "gitdir").strip()
     if back and (own / back).resolve() == dot_git:
-        return Places(own, (own / (_small(own / "commondir").strip() or ".")).resolve())
+        common = (own / (_small(own / "commondir").strip() or ".")).resolve()
+        if own.parent == common / "worktrees":
+            return Places(own, common)
     worktree = re.search(r"^\s*worktree\s*=\s*(.+?)\s*$", _small(own / "config"), re.MULTILINE)
     if worktree and (own / worktree[1].strip('"')).resolve() == root:
         return Places(own, own)
@@ -163,10 +166,20 @@ def _borrowed(places: Places) -> Iterator[Path]:
         yield from _links_in(folder)
     objects = places.common / "objects"
     yield from _links_in(objects)
-    yield from _links_in(objects / "pack")
+    for folder in _folders_in(objects):
+        yield from _links_in(folder)
     for name in ("alternates", "http-alternates"):
         if _size(objects / "info" / name):
             yield objects / "info" / name
+
+
+def _folders_in(folder: Path) -> Iterator[Path]:
+    """`pack`, `info` and those of loose objects, which can be single links to another store."""
+    try:
+        with os.scandir(folder) as entries:
+            yield from (Path(entry.path) for entry in entries if entry.is_dir())
+    except OSError:
+        return
 
 
 def _size(path: Path) -> int:

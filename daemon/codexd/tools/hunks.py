@@ -44,6 +44,7 @@ class FilePatch:
     kind: Literal["add", "delete", "update"]
     path: str
     hunks: tuple[Hunk, ...] = ()
+    """Of a file to delete: what it is said to hold; none where nothing is said."""
     move_to: str | None = None
     content: str = ""
     """Of a file to add."""
@@ -211,6 +212,13 @@ class _Unified:
     def _git_line(self, line: str) -> None:
         if line.startswith(("GIT binary patch", "Binary files ")):
             raise ToolFault("a binary patch cannot be applied", help="only text files are patched")
+        if self.git and re.match(r"(?:new file|deleted file|new) mode 1[26]0000", line):
+            raise ToolFault(f"links and submodules are not patched: `{line}`")
+        if self.git and line.startswith(("old mode ", "new mode ")):
+            raise ToolFault(
+                f"a file's mode is not changed by a patch: `{line}`",
+                help="leave the lines `old mode` and `new mode` out",
+            )
         for key in ("rename from", "rename to", "new file mode", "deleted file mode"):
             if self.git and line.startswith(f"{key} "):
                 self.git[key] = line[len(key) + 1 :]
@@ -250,7 +258,7 @@ class _Unified:
         if old == "/dev/null":
             return FilePatch("add", new, content=_added_text(hunks))
         if new == "/dev/null":
-            return FilePatch("delete", old)
+            return FilePatch("delete", old, tuple(hunks))
         if not hunks and old == new:
             raise ToolFault(f"the patch says nothing to change in `{old}`")
         return FilePatch("update", old, tuple(hunks), None if old == new else new)

@@ -1,9 +1,10 @@
 """`codebase_search`: a ranked index of the workspace's text (SQLite FTS5, bm25).
 
 The index is brought up to date before each answer by size, time and inode of each file. It is
-shared by every agent of the workspace, so it is never what decides: protected files do not get
-into it, and a hit is shown only when the asking agent's own sweep finds the file, from bytes
-read under its policy at that moment. It can always be made again, and is when it is broken.
+shared by every agent of the workspace, so it is never what decides: protected and ignored files
+do not get into it, and a hit is shown only when the asking agent's own sweep finds the file, from
+bytes read under its policy at that moment. What is gone or has become ignored is erased from it.
+It can always be made again, and is when it is broken.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from typing import TYPE_CHECKING
 from pydantic import AliasChoices, Field
 
 from codexd.errors import ToolFault, Unavailable
-from codexd.policy.paths import protected
+from codexd.policy.paths import protected, readable
 from codexd.tools.arguments import Arguments, Strings
 from codexd.tools.interface import Effect, Tool, ToolContext, ToolOutput
 from codexd.tools.results import cut_line, page
@@ -173,6 +174,7 @@ def _open(cache: Path | None) -> sqlite3.Connection:
             store.execute("PRAGMA journal_mode = WAL")
             # It can be made again: no need to wait for the disk.
             store.execute("PRAGMA synchronous = OFF")
+            store.execute("PRAGMA secure_delete = ON")
         if _version(store) != VERSION:
             store.execute("BEGIN IMMEDIATE")
             _make(store)
@@ -216,10 +218,19 @@ def update(
         stamp = _stamp(context.root / path)
         if stamp and known.get(path, ("", 0))[0] != stamp and not protected(path, writing=False):
             stale.append((path, stamp))
-    # Only what is gone is forgotten: another agent may read what this one may not.
-    for path in known.keys() - present:
-        if not _stamp(context.root / path):
-            _forget(store, known[path][1])
+    # What this agent may not read another may; what it may and the sweep passes over is ignored.
+    lost = [
+        known[path][1]
+        for path in known.keys() - present
+        if readable(context.policy, path) or not _stamp(context.root / path)
+    ]
+    if lost:
+        store.execute("BEGIN IMMEDIATE")
+        for key in lost:
+            _forget(store, key)
+        # Words that were deleted are only marked so until their segments are merged.
+        store.execute("INSERT INTO words(words) VALUES ('optimize')")
+        store.execute("COMMIT")
     done = 0
     while done < len(stale) and time.monotonic() < until:
         store.execute("BEGIN IMMEDIATE")

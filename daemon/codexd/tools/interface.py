@@ -75,6 +75,8 @@ class FileChange:
     """Workspace-relative, forward slashes."""
     before: bytes | None
     after: bytes | None
+    moved_from: str = ""
+    """Of a file to make: the file, removed by the same call, whose permissions it keeps."""
 
 
 @dataclass(frozen=True, slots=True)

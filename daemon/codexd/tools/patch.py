@@ -77,6 +77,8 @@ class _Draft:
     context: ToolContext
     before: dict[str, bytes | None] = field(default_factory=dict[str, bytes | None])
     now: dict[str, bytes | None] = field(default_factory=dict[str, bytes | None])
+    moved: dict[str, str] = field(default_factory=dict[str, str])
+    """New path → old."""
 
     def patch(self, one: hunks.FilePatch) -> None:
         """Do what `one` says."""
@@ -86,6 +88,11 @@ class _Draft:
             return
         held = self._held(path)
         if one.kind == "delete":
+            if one.hunks and self._laid(path, held, one):
+                raise ToolFault(
+                    f"the patch deletes `{path}`, which holds more than the patch says",
+                    help=f"read `{path}` again, and repeat all of its lines or none",
+                )
             self.now[path] = None
             return
         after = encoded(path, self._laid(path, held, one), "surrogateescape")
@@ -95,6 +102,7 @@ class _Draft:
         target = self._open(one.move_to)
         self.now[path] = None
         self._make(target, after)
+        self.moved[target] = self.moved.pop(path, path)
 
     def substitute(self, path: str, old: str, new: str, *, every: bool) -> None:
         """Replace `old` by `new`, which must stand there once unless `every`."""
@@ -121,7 +129,12 @@ class _Draft:
 
     def changes(self) -> tuple[FileChange, ...]:
         """One change a file that differs."""
-        return sized([FileChange(path, self.before[path], self.now[path]) for path in self.before])
+        return sized(
+            [
+                FileChange(path, before, self.now[path], self.moved.get(path, ""))
+                for path, before in self.before.items()
+            ]
+        )
 
     def _open(self, path: str) -> str:
         """The normal path, its present content known. Raises `Denied`."""

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 from codexd.errors import Denied, ToolFault
 from codexd.policy.commands import find_program
 from codexd.tools.interface import ToolContext
+from codexd.tools.results import gap_before
 
 if TYPE_CHECKING:
     from anyio.abc import Process
@@ -87,7 +88,11 @@ class HeadAndTail:
         if not self._dropped:
             return (head + tail).decode("utf-8", "replace")
         note = f"\n[… {self._dropped} bytes left out; narrow the command to see them …]\n"
-        return head.decode("utf-8", "ignore") + note + tail.decode("utf-8", "ignore")
+        began, ended = head.decode("utf-8", "ignore"), tail.decode("utf-8", "ignore")
+        # What lies in the gap may be the rest of a word on either side.
+        began = began[: gap_before(f"{began}x", len(began))]
+        ended = ended[len(ended) - gap_before(f"{ended[::-1]}x", len(ended)) :]
+        return began + note + ended
 
 
 def search_path(env: Mapping[str, str], root: Path) -> str:

@@ -24,9 +24,30 @@ def defused(text: str) -> str:
 
 
 def cut(text: str, max_bytes: int) -> str:
-    """As much of the beginning of `text` as fits into `max_bytes` of UTF-8, whole characters."""
+    """As much of the beginning of `text` as fits into `max_bytes` of UTF-8, cut at a gap."""
     raw = text.encode("utf-8", "replace")
-    return text if len(raw) <= max_bytes else raw[:max_bytes].decode("utf-8", "ignore")
+    if len(raw) <= max_bytes:
+        return text
+    return text[: gap_before(text, len(raw[:max_bytes].decode("utf-8", "ignore")))]
+
+
+_LONGEST_KEY = 200
+
+
+def gap_before(text: str, at: int) -> int:
+    """The last place up to `at` that is not within a word, a number or a key; `at` where none is
+    near. Secrets are taken out of what was cut, and half a key looks like none.
+    """
+    gap = at
+    while gap > 0 and _is_plain(text[gap - 1]) and _is_plain(text[gap : gap + 1]):
+        gap -= 1
+        if at - gap == _LONGEST_KEY:
+            return at
+    return gap or at
+
+
+def _is_plain(char: str) -> bool:
+    return char.isascii() and (char.isalnum() or char in "-_.+/=~")
 
 
 def cut_line(line: str, max_bytes: int = 500) -> str:

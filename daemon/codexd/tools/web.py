@@ -20,7 +20,7 @@ from codexd.errors import Denied, ToolFault
 from codexd.policy import hosts
 from codexd.tools.arguments import Arguments
 from codexd.tools.interface import Effect, Tool, ToolContext, ToolOutput
-from codexd.tools.results import as_data, cut_line, defused, page
+from codexd.tools.results import as_data, cut_line, defused, gap_before, page
 
 if TYPE_CHECKING:
     import ssl
@@ -98,9 +98,12 @@ async def web_fetch(asked: Fetch, context: ToolContext) -> ToolOutput:
 
 
 def _folded(line: str) -> Sequence[str]:
-    if len(line) <= _FOLD:
-        return (line,)
-    return [line[at : at + _FOLD] for at in range(0, len(line), _FOLD)]
+    pieces: list[str] = []
+    while len(line) > _FOLD:
+        end = gap_before(line[: _FOLD + 1], _FOLD)
+        pieces.append(line[:end])
+        line = line[end:]
+    return (*pieces, line)
 
 
 # --- reaching -------------------------------------------------------------------------------
