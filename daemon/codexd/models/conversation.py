@@ -150,6 +150,14 @@ def reply_text(reply: ToolReply) -> str:
     return f"error: {reply.text}" if reply.is_error else reply.text
 
 
+def is_object(text: str) -> bool:
+    """Whether `text` is a JSON object, whole."""
+    try:
+        return isinstance(json.loads(text), dict)
+    except (ValueError, RecursionError):
+        return False
+
+
 def arguments_of(call: ToolCall) -> JsonObject:
     """The arguments of `call` as an object, whatever the model wrote.
 
