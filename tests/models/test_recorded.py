@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import gzip
 import json
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
 from typing import Any
 
 import anyio
 import pytest
-from aiohttp import web
-from tests.models.helpers import ignore, provider, request
+from tests.models.helpers import ignore, provider, request, saying
 
 from codexd.config import ModelChoice
 from codexd.config.settings import WireApi
@@ -30,38 +27,10 @@ from codexd.models.providers import open_model
 pytestmark = pytest.mark.anyio
 
 
-@asynccontextmanager
-async def server(
-    body: bytes, *, kind: str = "text/event-stream", piece: int = 0, encoding: str = ""
-) -> AsyncGenerator[str]:
-    """The URL of a server that answers `body` whatever it is asked, `piece` bytes at a time."""
-
-    async def handler(asked: web.Request) -> web.StreamResponse:
-        response = web.StreamResponse(headers={"Content-Type": kind})
-        if encoding:
-            response.headers["Content-Encoding"] = encoding
-        await response.prepare(asked)
-        size = piece or len(body)
-        for start in range(0, len(body), size):
-            await response.write(body[start : start + size])
-        await response.write_eof()
-        return response
-
-    app = web.Application()
-    app.router.add_route("*", "/{path:.*}", handler)
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
-    await runner.setup()
-    try:
-        await web.TCPSite(runner, "127.0.0.1", 0).start()
-        yield f"http://127.0.0.1:{runner.addresses[0][1]}/v1"
-    finally:
-        await runner.cleanup()
-
-
 async def answered(wire: WireApi, body: str | bytes, **how: Any) -> Answer:
     """What a model on `wire` makes of `body`."""
     raw = body.encode() if isinstance(body, str) else body
-    async with server(raw, **how) as url, Client() as client:
+    async with saying(raw, **how) as url, Client() as client:
         choice = ModelChoice(provider(url, wire), "m", Source("<test>"))
         with anyio.fail_after(10):
             return await open_model(choice, env={}, client=client).stream(request(), ignore)
