@@ -124,6 +124,9 @@ def unpack(answer: Answer, model: str) -> list[Part]:
                     parts.append(Called(call, entry["more"]))
             case _:
                 parts.append(Raw(entry))
+    # An answer cut in its thoughts; OpenAI and Anthropic refuse some that led to nothing.
+    while parts and isinstance(parts[-1], Raw):
+        parts.pop()
     return parts
 
 

@@ -13,7 +13,7 @@ from codexd.config.keys import nearest
 from codexd.errors import CutStream, ModelFault, RequestRefused, UnknownModel
 from codexd.models import bounds
 from codexd.models.http import Service, is_local
-from codexd.models.interface import Answer, OnText, Request
+from codexd.models.interface import Answer, Item, OnText, Request, Stop
 from codexd.models.listing import listed
 from codexd.models.sse import EventReader
 from codexd.models.wire import Reading, Target, Wire
@@ -22,6 +22,8 @@ WANTED_OUTPUT = 4_096
 WANTED_FOR_ARTIFACTS = 8_192
 """Where whole files are to be written."""
 WANTED_LIGHTWEIGHT = 1_024
+MOST_WANTED = 32_768
+"""A model whose thoughts took the whole of a cap gets twice as much the next time, up to this."""
 NONSENSE = (KeyError, IndexError, TypeError, AttributeError, ValueError, RecursionError)
 """What a reading raises for an event of another shape than the wire's. Validating each event
 first would cost more CPU than all else that is done with it."""
@@ -63,7 +65,8 @@ class HostedModel:
         """The output cap to ask for where the budget has room."""
         if request.lightweight:
             return WANTED_LIGHTWEIGHT
-        return WANTED_FOR_ARTIFACTS if request.brief.artifacts else WANTED_OUTPUT
+        want = WANTED_FOR_ARTIFACTS if request.brief.artifacts else WANTED_OUTPUT
+        return min(MOST_WANTED, want << sum(_only_thought(item) for item in request.items))
 
     def input_bound(self, request: Request, settled: tuple[int, int] | None) -> int:
         """An upper bound of the request's input tokens: never less than the provider counts."""
@@ -140,6 +143,15 @@ class HostedModel:
                 billed=True,
             )
         return answer
+
+
+def _only_thought(item: Item) -> bool:
+    """Whether it is an answer that came to its cap before it said anything."""
+    return (
+        isinstance(item, Answer)
+        and item.stop is Stop.MAX_OUTPUT
+        and not (item.text.strip() or item.calls)
+    )
 
 
 def _taker(reading: Reading, on_text: OnText) -> Callable[[bytes], bool]:

@@ -85,8 +85,7 @@ def _messages(request: Request, target: Target, cache: dict[str, Any]) -> list[d
     for turn in turns(request.items):
         if isinstance(turn, UserTurn):
             messages.append({"role": "user", "content": _user_blocks(turn)})
-        else:
-            blocks = [_block(part) for part in unpack(turn, target.name)]
+        elif blocks := [_block(part) for part in unpack(turn, target.name)]:
             messages.append({"role": "assistant", "content": blocks})
     # Nothing follows a lightweight call: what it wrote to the cache would never be read.
     if messages and messages[-1]["role"] == "user" and not request.lightweight:
