@@ -46,5 +46,17 @@ def test_a_schema_counts_even_where_all_items_are_settled() -> None:
     assert schema >= bare + len(json.dumps(SCHEMA))
 
 
+def test_arguments_that_go_back_wrapped_into_json_are_counted_by_their_bytes() -> None:
+    """What was counted was the text as it came; what goes back has its quotes escaped."""
+
+    def bound(arguments: str) -> int:
+        answer = Answer("", (ToolCall("c", "f", arguments),))
+        return bounds.of_growth(request(answer), (2, 1_000))
+
+    broken = '{"text": "' + '\\"' * 500
+    assert bound('{"a": 1}') < 1_000 + 100
+    assert bound(broken) >= 1_000 + len(json.dumps({"not_json": broken}))
+
+
 def test_halves_of_surrogate_pairs_are_counted() -> None:
     assert bounds.utf8("\udce9a") == 4

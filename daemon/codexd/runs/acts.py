@@ -9,7 +9,7 @@ from collections.abc import Iterable
 import anyio
 
 from codexd.errors import CodexdError, Denied, ModelFault, NeedsModel, Unavailable
-from codexd.models import Request
+from codexd.models import Request, digest
 from codexd.runs import ledger
 from codexd.runs.admission import denied, worded
 from codexd.runs.events import Answered, Begun, Body, Done, Lost, Noted
@@ -94,7 +94,7 @@ async def count(opened: Opened, request: Request, seat: Seat) -> None:
         tokens = await opened.model.count_input(request)
     except ModelFault:
         tokens = None
-    seat.inbox.put(Counted(opened.model.name, len(request.items), tokens))
+    seat.inbox.put(Counted(opened.model.name, digest(request), tokens))
 
 
 # Model calls.
