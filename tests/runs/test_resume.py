@@ -57,20 +57,20 @@ async def test_a_cancelled_run_goes_on_where_it_was(tmp_path: Path) -> None:
 
 async def test_a_run_that_reached_its_budget_goes_on_with_a_larger_one(tmp_path: Path) -> None:
     def script(body: dict[str, object]) -> Scripted:
-        return READ if turns(body) < 12 else DONE
+        return READ if turns(body) < 40 else DONE
 
     async with house(tmp_path, script, agent("worker", budget=20_000)) as here:
         first = await here.delegate()
         assert first.status is Status.BUDGET_EXCEEDED
         with pytest.raises(BadRequest, match="has spent"):
             await resumed(here, first)
-        view, _ = await resumed(here, first, budget=90_000)
+        view, _ = await resumed(here, first, budget=900_000)
         driven = here.bodies(view, Driven)
     assert view.status is Status.COMPLETED
-    assert view.budget == 90_000
-    assert first.spent < view.spent <= 90_000
+    assert view.budget == 900_000
+    assert first.spent < view.spent <= 900_000
     assert view.spent == here.server.input_tokens + here.server.output_tokens
-    assert [body.budget for body in driven] == [None, 90_000]
+    assert [body.budget for body in driven] == [None, 900_000]
 
 
 async def test_a_completed_run_is_never_reopened(tmp_path: Path) -> None:
@@ -97,7 +97,7 @@ async def test_a_run_goes_on_as_the_agent_that_it_began_as(tmp_path: Path) -> No
 
 
 async def test_a_group_goes_on_with_those_that_did_not_complete(tmp_path: Path) -> None:
-    scripts = {"quick": [DONE], "slow": [READ] * 12 + [DONE]}
+    scripts = {"quick": [DONE], "slow": [READ] * 40 + [DONE]}
     async with house(tmp_path, by_goal(scripts), agent("worker", budget=20_000)) as here:
         runs = [Delegate(agent="worker", goal=goal) for goal in ("quick", "slow")]
         first = await here.together(*runs)
@@ -105,7 +105,7 @@ async def test_a_group_goes_on_with_those_that_did_not_complete(tmp_path: Path) 
             Status.COMPLETED,
             Status.BUDGET_EXCEEDED,
         ]
-        view, _ = await resumed(here, first, budget=140_000)
+        view, _ = await resumed(here, first, budget=1_400_000)
         quick = sum("quick" in str(r.body["messages"][1]) for r in here.server.requests)
         begun = here.bodies(view, Begun)
         stored = await here.codexd.run(view.id)
@@ -114,7 +114,7 @@ async def test_a_group_goes_on_with_those_that_did_not_complete(tmp_path: Path) 
     assert quick == 1
     # The child went on under its own id, and what it had spent is counted once.
     assert [body.run for body in begun] == [*(child.id for child in view.children), begun[1].run]
-    assert view.spent == sum(child.spent for child in view.children) <= view.budget == 140_000
+    assert view.spent == sum(child.spent for child in view.children) <= view.budget == 1_400_000
     assert view.spent == here.server.input_tokens + here.server.output_tokens
     assert (stored.spent, stored.status) == (view.spent, view.status)
     assert stored.children[1].spent == view.children[1].spent
