@@ -154,7 +154,11 @@ class CutStream(ModelFault):
 
 
 class Unavailable(CodexdError):
-    """The store or the disk did not answer; asking again may help."""
+    """The store or the disk did not answer; asking again may help, unless it is `lasting`."""
+
+    def __init__(self, message: str, *, help: str = "", lasting: bool = False) -> None:
+        super().__init__(message, help=help)
+        self.lasting = lasting
 
 
 class Severity(StrEnum):

@@ -157,6 +157,58 @@ async def test_erasing_a_conversation_leaves_the_chain_whole(tmp_path: Path) -> 
     assert (answered.body.text, answered.body.charged) == ("", 7)
 
 
+async def test_retention_erases_the_oldest_conversations_of_ended_trees(tmp_path: Path) -> None:
+    long = Answered(act=1, text="x" * 1000, usage=Usage(3, 4), charged=7)
+    with opened(tmp_path) as journal:
+        for name in ("a1", "b2", "c3", "d4"):
+            start = STARTED.model_copy(update={"root": name})
+            ends = [Ended(status=Status.FAILED)] if name != "d4" else []
+            await journal.append(name, 1, [start, Driven(host="h"), long, *ends], 0)
+        # A child goes with its tree, which has not ended.
+        child = STARTED.model_copy(update={"root": "d4", "parent": "d4"})
+        await journal.append("e5", 1, [child, long, Ended(status=Status.COMPLETED)], 0)
+
+        def kept() -> set[str]:
+            return {
+                run for run in journal.ids() if not any(e.erased for e in journal.all_events(run))
+            }
+
+        await journal.retain(since="2000-01-01T00:00:00.000Z", n_bytes=1 << 20)
+        assert kept() == {"a1", "b2", "c3", "d4", "e5"}
+        await journal.retain(since="2000-01-01T00:00:00.000Z", n_bytes=2100)
+        assert kept() == {"b2", "c3", "d4", "e5"}
+        await journal.retain(since="2999-01-01T00:00:00.000Z", n_bytes=1 << 20)
+        assert kept() == {"d4", "e5"}
+        assert journal.verify()[0] == []
+        [row] = [row for row in [journal.stored("c3")] if row]
+        assert (row.content_bytes, row.status) == (0, "failed")
+
+
+async def test_a_run_that_goes_on_has_not_ended(tmp_path: Path) -> None:
+    await write_three(tmp_path)
+    with opened(tmp_path) as journal:
+        await journal.append("a1", 6, [Driven(host="h2")], 9)
+        row = journal.stored("a1")
+    assert row is not None
+    assert (row.status, row.ended_at, row.host) == ("running", None, "h2")
+
+
+async def test_a_store_of_the_first_schema_is_brought_up_to_date(tmp_path: Path) -> None:
+    await write_three(tmp_path)
+    path = folder(tmp_path) / "state.db"
+    with sqlite3.connect(path) as db:
+        # What the second migration made is taken back: the file is as the first schema left it.
+        db.execute("DROP INDEX run_content")
+        db.execute("ALTER TABLE run DROP COLUMN content_bytes")
+        db.execute("PRAGMA user_version = 1")
+    with opened(tmp_path) as journal:
+        row = journal.stored("a1")
+        assert journal.verify()[0] == []
+        assert row is not None
+        assert row.content_bytes > 0
+        assert len(journal.all_events("a1")) == 5
+
+
 async def test_a_newer_kind_is_shown_not_driven(tmp_path: Path) -> None:
     await write_three(tmp_path)
     db = sqlite3.connect(folder(tmp_path) / "state.db", isolation_level=None)

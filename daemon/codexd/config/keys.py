@@ -73,6 +73,9 @@ KEYS: dict[tuple[str, ...], Kind] = {
     ("web_search", "kind"): _one_of("brave", "searxng"),
     ("web_search", "url"): URL,
     ("web_search", "env_key"): TEXT,
+    ("journal", "keep_days"): _whole(1),
+    ("journal", "keep_mb"): _whole(1),
+    ("journal", "hold_seconds"): _whole(0),
     ("policy",): TABLE,
     ("mcp_servers",): TABLE,
 }
@@ -94,6 +97,7 @@ _NOT_THE_WORKSPACES = {
     "sandbox": (Severity.WARNING, _WIDENS),
     "may_raise_budget": (Severity.WARNING, _WIDENS),
     "default_profile": (Severity.WARNING, _WIDENS),
+    "journal": (Severity.WARNING, "a repository does not decide what is kept of its runs"),
 }
 
 # A command line is pasted more easily than a file is edited.

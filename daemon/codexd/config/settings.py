@@ -39,6 +39,12 @@ class Config:
     web_search: Mapping[str, Any] | None = None
     """`{"kind": "brave" | "searxng", "url": …, "env_key": …}`."""
     default_profile: str = "read-only"
+    journal_keep_days: int = 90
+    """How long the conversations of ended runs are kept; their facts stay."""
+    journal_keep_mb: int = 1_000
+    """How much of such conversations is kept."""
+    journal_hold_seconds: int = 60
+    """How long runs wait for a journal that does not take what happened."""
     user_policy: Mapping[str, Any] = field(default_factory=dict[str, Any])
     """The `[policy]` table of the user's file: the user's ceiling, unparsed."""
     workspace_policy: Mapping[str, Any] = field(default_factory=dict[str, Any])
@@ -109,6 +115,9 @@ _PLAIN: dict[KeyPath, str] = {
     ("model_context_window",): "model_context_window",
     ("agents", "max_threads"): "max_threads",
     ("agents", "max_depth"): "max_depth",
+    ("journal", "keep_days"): "journal_keep_days",
+    ("journal", "keep_mb"): "journal_keep_mb",
+    ("journal", "hold_seconds"): "journal_hold_seconds",
 }
 
 

@@ -6,7 +6,7 @@ import os
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import asdict
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +54,8 @@ from codexd.runs.view import RunView, Status
 from codexd.runs.views import live_view, view_of
 from codexd.tools import process
 
+RETAIN_EVERY = 50
+"""Root runs between two looks at what the store keeps."""
 POLL_SECONDS = 0.15
 """How often a run that another process drives is looked at."""
 
@@ -91,6 +93,7 @@ class Orchestrator:
         self._ask = ask
         self._roots: list[Seat] = []
         self._root_ended = anyio.Event()
+        self._n_ended = 0
         self._listeners: list[Callable[[Notice], None]] = []
         host.publish = self._publish
 
@@ -301,6 +304,7 @@ class Orchestrator:
             await self._drive_shielded(seat)
             view = live_view(seat, await self._short(seat.run.id))
             await self._forget(seat)
+            await self._retain()
             return view
         finally:
             self._roots.remove(seat)
@@ -327,6 +331,16 @@ class Orchestrator:
         elif run.started.retention == "session" and run.status is Status.COMPLETED:
             self._host.erase_at_end.append(run.id)
         self._host.seats.pop(run.id, None)
+
+    async def _retain(self) -> None:
+        """Keep of the conversations of ended runs what the configuration says; now and then."""
+        self._n_ended += 1
+        if self._n_ended % RETAIN_EVERY == 1:
+            days = timedelta(days=self.config.journal_keep_days)
+            since = (datetime.now(UTC) - days).isoformat(timespec="milliseconds")
+            await self._host.journal.retain(
+                since=since.replace("+00:00", "Z"), n_bytes=self.config.journal_keep_mb << 20
+            )
 
     async def cancel(self, run_id: str | None = None) -> None:
         """Ask the run (`None`: every one driven here) to stop; it ends as `cancelled`."""

@@ -73,6 +73,8 @@ class Stored:
     uncertain: int
     started_at: str
     ended_at: str | None
+    content_bytes: int
+    """Of its conversation, as far as it is kept."""
 
 
 @dataclass(slots=True)
@@ -125,7 +127,23 @@ class Journal:
 
     async def erase(self, run: str) -> None:
         """Take the conversation of `run` out of the store; facts and chain stay."""
-        await self._ask(lambda db: db.execute(SQL["erase"], (run,)))
+        await self._ask(lambda db: _erase(db, run))
+
+    async def retain(self, *, since: str, n_bytes: int) -> None:
+        """Take out of the store the conversations of trees that ended before `since` (RFC 3339),
+        and of the oldest, until at most `n_bytes` are kept; facts and chain stay.
+        """
+
+        def work(db: sqlite3.Connection) -> None:
+            kept: list[tuple[str, int, str]] = db.execute(SQL["kept"]).fetchall()
+            size = sum(row[1] for row in kept)
+            for run, n, ended_at in kept:
+                if ended_at >= since and size <= n_bytes:
+                    break
+                _erase(db, run)
+                size -= n
+
+        await self._ask(work)
 
     async def approve(self, digest: str, what: str, scope: str, by: str) -> None:
         """Keep an approval for good."""
@@ -197,6 +215,7 @@ class Journal:
             raise Unavailable(
                 f"the journal was deleted or replaced while runs went on: {self.path}",
                 help="what was found until then went with it; nothing more was begun: run it again",
+                lasting=True,
             )
         db.execute("BEGIN IMMEDIATE")
         try:
@@ -418,6 +437,11 @@ def _statements(script: str) -> Iterator[str]:
             statement = ""
 
 
+def _erase(db: sqlite3.Connection, run: str) -> None:
+    db.execute(SQL["erase"], (run,))
+    db.execute(SQL["erased"], (run,))
+
+
 def _project(db: sqlite3.Connection, work: _Append) -> None:
     """Bring the run's row up to date with the events just written."""
     spent = uncertain = 0
@@ -428,7 +452,7 @@ def _project(db: sqlite3.Connection, work: _Append) -> None:
                 row = (work.run, body.root, body.parent, body.agent, body.goal, work.at)
                 db.execute(SQL["insert_run"], row)
             case Driven():
-                host = body.host
+                host, status, ended_at = body.host, "running", None
             case Answered():
                 spent += body.charged
                 uncertain += body.uncertain
@@ -443,7 +467,9 @@ def _project(db: sqlite3.Connection, work: _Append) -> None:
             case _:
                 pass
     last_n = work.first_n + len(work.bodies) - 1
-    db.execute(SQL["update_run"], (last_n, spent, uncertain, status, host, ended_at, work.run))
+    n_bytes = sum(len(part.content or b"") for part in work.encoded)
+    row = (last_n, spent, uncertain, status, ended_at, host, n_bytes, work.run)
+    db.execute(SQL["update_run"], row)
 
 
 def _event(row: tuple[Any, ...]) -> Event:

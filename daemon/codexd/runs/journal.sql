@@ -50,6 +50,13 @@ CREATE TABLE approval (
     by       TEXT NOT NULL
 );
 
+-- migration: 2
+-- What retention goes by.
+ALTER TABLE run ADD COLUMN content_bytes INTEGER NOT NULL DEFAULT 0;
+UPDATE run SET content_bytes =
+    (SELECT coalesce(sum(length(content)), 0) FROM event WHERE event.run = run.id);
+CREATE INDEX run_content ON run (ended_at) WHERE content_bytes > 0;
+
 -- query: head
 -- The end of the chain.
 SELECT seq, hash FROM event ORDER BY seq DESC LIMIT 1;
@@ -58,12 +65,14 @@ SELECT seq, hash FROM event ORDER BY seq DESC LIMIT 1;
 INSERT INTO event VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
 
 -- query: insert_run
-INSERT INTO run VALUES (?, ?, ?, ?, ?, 'running', NULL, 0, 0, 0, ?, NULL);
+INSERT INTO run VALUES (?, ?, ?, ?, ?, 'running', NULL, 0, 0, 0, ?, NULL, 0);
 
 -- query: update_run
-UPDATE run SET last_n = ?, spent = spent + ?, uncertain = uncertain + ?,
-    status = coalesce(?, status), host = coalesce(?, host), ended_at = coalesce(?, ended_at)
-WHERE id = ?;
+-- A status comes with when it ended, or with NULL: a run that had ended may go on.
+UPDATE run SET last_n = ?1, spent = spent + ?2, uncertain = uncertain + ?3,
+    status = coalesce(?4, status), ended_at = iif(?4 IS NULL, ended_at, ?5),
+    host = coalesce(?6, host), content_bytes = content_bytes + ?7
+WHERE id = ?8;
 
 -- query: insert_host
 INSERT INTO host VALUES (?, ?, ?, ?, ?);
@@ -71,6 +80,14 @@ INSERT INTO host VALUES (?, ?, ?, ?, ?);
 -- query: erase
 -- Retention: the conversation of a run goes, its facts stay, and so does the chain.
 UPDATE event SET content = NULL WHERE run = ? AND content IS NOT NULL;
+
+-- query: erased
+UPDATE run SET content_bytes = 0 WHERE id = ?;
+
+-- query: kept
+-- The ended runs whose conversation is kept, the oldest first; a tree ends with its root.
+SELECT run.id, run.content_bytes, root.ended_at FROM run JOIN run AS root ON root.id = run.root
+WHERE run.content_bytes > 0 AND root.ended_at IS NOT NULL ORDER BY root.ended_at, run.rowid;
 
 -- query: insert_approval
 INSERT OR REPLACE INTO approval VALUES (?, ?, ?, ?, ?);

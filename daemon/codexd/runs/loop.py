@@ -7,6 +7,7 @@ does comes back through that mailbox, as events; what the run wants next is deci
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Sequence
 
 import anyio
@@ -14,11 +15,14 @@ import anyio
 from codexd.errors import Unavailable, leaves
 from codexd.runs import acts
 from codexd.runs.admission import admit
-from codexd.runs.events import Begun, Body, Stopping
+from codexd.runs.events import Answered, Begun, Body, Done, Event, Stopping
 from codexd.runs.host import Host
 from codexd.runs.run import fold, next_acts, stamped
 from codexd.runs.seat import Cancel, Counted, Message, Outcome, Seat
 from codexd.runs.view import Status
+
+RETRY_SECONDS = 0.25
+"""Between two tries of a store that takes no record."""
 
 
 async def drive(seat: Seat, host: Host) -> None:
@@ -78,14 +82,47 @@ async def _step(seat: Seat, host: Host, news: Sequence[Body]) -> list[Begun]:
     if news or begin:
         with anyio.CancelScope(shield=True):
             try:
-                bodies = (*news, *begin)
-                events = await host.journal.append(run.id, seat.run.n + 1, bodies, seat.watch.ms)
+                events = await _committed((*news, *begin), news, seat, host)
             except BaseException:
                 acts.forget(seat, begun)
                 raise
             seat.run = stamped(run, events[-1])
             host.published(seat, events)
     return begun
+
+
+async def _committed(
+    bodies: Sequence[Body], held: Sequence[Body], seat: Seat, host: Host
+) -> Sequence[Event]:
+    """The events as committed. While the store takes none the run waits: what happened is `held`
+    and tried again for a while, and nothing of the rest begins.
+
+    Raises `Unavailable`, which names what was lost.
+    """
+    until = time.monotonic() + (host.config.journal_hold_seconds if seat.run.n else 0)
+    while True:
+        try:
+            return await host.journal.append(seat.run.id, seat.run.n + 1, bodies, seat.watch.ms)
+        except Unavailable as fault:
+            if fault.lasting or seat.inbox.stops or time.monotonic() >= until:
+                lost = _told(held)
+                words = f"{fault}; not recorded of run `{seat.run.id[:4]}`: {lost}"
+                raise Unavailable(words if lost else str(fault), help=fault.help) from fault
+        seat.waiting = "journal"
+        host.publish(seat.run.id, "progress")
+        await anyio.sleep(RETRY_SECONDS)
+
+
+def _told(held: Sequence[Body]) -> str:
+    """What happened, in words: `an answer (3,210 tokens), 2 tool results`."""
+    answers = [body for body in held if isinstance(body, Answered) and not body.fault]
+    results = sum(isinstance(body, Done) for body in held)
+    parts: list[str] = []
+    if answers:
+        parts.append(f"an answer ({sum(body.charged for body in answers):,} tokens)")
+    if results:
+        parts.append(f"{results} tool result{'s' if results > 1 else ''}")
+    return ", ".join(parts)
 
 
 def _again(seat: Seat, host: Host) -> tuple[Begun, ...]:

@@ -92,6 +92,11 @@ class Inbox:
         self._messages.append(message)
         self._event.set()
 
+    @property
+    def stops(self) -> bool:
+        """Whether something that is there asks to stop."""
+        return any(isinstance(message, Cancel) for message in self._messages)
+
     async def take(self) -> list[Message]:
         """All messages that are there, at least one."""
         await self._event.wait()

@@ -132,5 +132,6 @@ def waiting_for(what: str) -> str:
         "slot": "waiting for a free place",
         "budget": "waiting for budget that other runs hold",
         "count": "counting its input",
+        "journal": "waiting for the audit log, which takes no record",
     }
     return words.get(what, what)
