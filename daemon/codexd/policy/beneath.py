@@ -16,6 +16,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
+from codexd.errors import ToolFault
+
 _FLAGS = os.O_CLOEXEC | os.O_NOCTTY | os.O_NONBLOCK
 _TRIES = 32
 _MAX_LINKS = 40
@@ -50,8 +52,14 @@ def open_beneath(root: int, path: str, flags: int = os.O_RDONLY, *, follow: bool
 
 @contextmanager
 def root_folder(root: Path) -> Generator[int]:
-    """The descriptor of the folder that everything is opened beneath."""
-    fd = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    """The descriptor of the folder that everything is opened beneath.
+
+    Raises `ToolFault` where it is gone: the run tells of it, and ends as runs do.
+    """
+    try:
+        fd = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    except OSError as fault:
+        raise ToolFault(f"the workspace {root} cannot be opened: {fault.strerror}") from fault
     try:
         yield fd
     finally:
@@ -91,7 +99,7 @@ def kernel_opens() -> bool:
     """Whether `openat2` and `/proc` work here (a container may bar either)."""
     if not sys.platform.startswith("linux") or os.uname().machine not in ("x86_64", "aarch64"):
         return False
-    here = os.open(".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    here = os.open("/", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         os.close(open_by_kernel(here, ".", os.O_DIRECTORY).fd)
     except OSError:
