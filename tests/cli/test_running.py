@@ -189,10 +189,11 @@ async def test_a_request_to_end_restores_the_terminal_and_loses_nothing(
                 await until(terminal, is_busy)
                 process.send_signal(signal.SIGTERM)
                 assert await ended(process, terminal) == 143
-        assert terminal.screen[0].startswith("■ code-reviewer  cancelled  ")
+        assert terminal.screen[0].startswith("✖ code-reviewer  interrupted  ")
+        assert any("codexd runs resume " in row for row in terminal.screen)
         assert no_spinner(terminal.screen)
         assert terminal.cursor_shown
-    assert json.loads(codexd(folder, "runs", "show", "--json").stdout)["status"] == "cancelled"
+    assert json.loads(codexd(folder, "runs", "show", "--json").stdout)["status"] == "interrupted"
 
 
 @pytest.mark.anyio

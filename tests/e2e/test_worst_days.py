@@ -254,10 +254,15 @@ def is_alive(pid: int) -> bool:
 
 @pytest.mark.usefixtures("_sleeper")
 @pytest.mark.parametrize(
-    ("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)]
+    ("number", "status", "sign", "end"),
+    [
+        (signal.SIGINT, 130, "■", Status.CANCELLED),
+        (signal.SIGTERM, 143, "✖", Status.INTERRUPTED),
+        (signal.SIGHUP, 129, "■", Status.CANCELLED),
+    ],
 )
 async def test_asked_to_stop_all_ends_in_order_and_what_there_is_is_given(
-    folder: Path, number: signal.Signals, status: int
+    folder: Path, number: signal.Signals, status: int, sign: str, end: Status
 ) -> None:
     script = by_goal({"quick": [WRITE, DONE], "slow": [sleeping(), DONE]})
     async with ModelServer(script) as server:
@@ -270,13 +275,14 @@ async def test_asked_to_stop_all_ends_in_order_and_what_there_is_is_given(
     assert ended.status == status, ended.err
     assert "✔ worker" in ended.out
     assert "all is done" in ended.out
-    assert "■ sleeper" in ended.out
+    assert f"{sign} sleeper" in ended.out
     assert "stopping…" in ended.err
     assert not is_alive(int((folder / "pid").read_text()))
     assert (folder / "out.md").read_text() == TEXT
     found = await after(folder)
     ends = [child.status for child in found.run.children]
-    assert ends == [Status.COMPLETED, Status.CANCELLED]
+    assert ends == [Status.COMPLETED, end]
+    assert f"go on    codexd runs resume {found.run.short}" in ended.out
     assert json.loads((folder / "out.json").read_text())["id"] == found.run.id
 
 
@@ -298,7 +304,7 @@ async def test_asked_twice_it_ends_at_once_and_leaves_nothing_alive(
         process.send_signal(number)
         ended = await end_of(process)
     assert ended.status == 128 + number
-    assert "is kept: codexd runs show --last" in ended.err
+    assert "is kept: codexd runs resume --last" in ended.err
     await until(lambda: not is_alive(int((folder / "pid").read_text())))
     found = await after(folder)
     assert (found.run.status, found.next) == (Status.INTERRUPTED, Status.COMPLETED)
@@ -390,6 +396,10 @@ def small_disk(tmp_path: Path) -> Generator[Path]:
     subprocess.run(["umount", "--lazy", str(place)], check=True)
 
 
+AT_ONCE = ("-c", "journal.hold_seconds=0")
+"""Runs do not wait for room."""
+
+
 def grow(disk: Path) -> None:
     subprocess.run(["mount", "-o", "remount,size=20m", str(disk)], check=True)
 
@@ -407,7 +417,8 @@ async def test_a_disk_that_fills_up_during_a_run_is_named_and_nothing_is_lost(
     (folder / "noise.txt").write_text(f"{os.urandom(30_000).hex()}\n" * 300)
     env = {"XDG_STATE_HOME": str(small_disk)}
     async with ModelServer(reading()) as server:
-        async with started(folder, "delegate", "worker", *model_flags(server), **env) as process:
+        argv = ["delegate", "worker", *model_flags(server), *AT_ONCE]
+        async with started(folder, *argv, **env) as process:
             ended = await end_of(process)
         n_asked = len(server.requests)
     assert ended.status == 1
@@ -425,7 +436,7 @@ async def test_files_that_may_grow_no_further_are_told_like_a_full_disk(folder: 
     (folder / "noise.txt").write_text(f"{os.urandom(30_000).hex()}\n" * 300)
     limited = ["sh", "-c", 'ulimit -f 400; exec "$@"', "sh", *MODULE]
     async with ModelServer(reading()) as server:
-        argv = ["delegate", "worker", *model_flags(server)]
+        argv = ["delegate", "worker", *model_flags(server), *AT_ONCE]
         async with started(folder, *argv, command=limited) as process:
             ended = await end_of(process)
     assert ended.status == 1

@@ -68,6 +68,7 @@ async def test_a_run_waits_for_room_and_loses_nothing(tmp_path: Path) -> None:
 
             here.codexd.listen(look)
             found: list[RunView] = []
+            asked = 0
 
             async def go() -> None:
                 found.append(await here.delegate())

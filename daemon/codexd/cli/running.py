@@ -37,7 +37,7 @@ from codexd.orchestrator import (
     Orchestrator,
     Resume,
 )
-from codexd.runs.view import RunView
+from codexd.runs.view import RunView, Status
 
 MOST_REMARKS = 5
 """How many of them a run begins with."""
@@ -226,7 +226,8 @@ async def _drive(door: Door, act: Act, agents: Sequence[str]) -> int:
         # A terminal that shows progress and no result keeps the rows.
         stage.end(run, keep=not door.out.isatty())
         status = _give(run, door, output)
-        return 128 + heard[0] if heard and status == CANCELLED else status
+        stopped = status == CANCELLED or run.status is Status.INTERRUPTED
+        return 128 + heard[0] if heard and stopped else status
 
 
 async def _staged(
@@ -270,15 +271,19 @@ async def _obey_signals(
                     heard.append(number)
                     asker.stopped.set()
                     stage.say(door.text("stopping"))
-                    tasks.start_soon(codexd.cancel)
+                    if number == signal.SIGTERM:
+                        # Whoever ends processes wants the machine, not the goal given up.
+                        codexd.suspend()
+                    else:
+                        tasks.start_soon(codexd.cancel)
                     continue
                 if number == signal.SIGHUP:
                     # Of one closed terminal both the kernel and the shell tell.
                     continue
                 codexd.abandon()
                 # What happened is in the journal; the runs show as interrupted.
-                shown = door.command("codexd runs show --last")
-                stage.write([door.text("interrupted", command=shown)])
+                further = door.command("codexd runs resume --last")
+                stage.write([door.text("interrupted", command=further)])
                 os._exit(128 + number)
 
 

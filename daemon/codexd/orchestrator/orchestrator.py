@@ -49,7 +49,7 @@ from codexd.runs.host import Host
 from codexd.runs.journal import open_journal
 from codexd.runs.loop import drive
 from codexd.runs.run import replay
-from codexd.runs.seat import Cancel, Seat
+from codexd.runs.seat import Cancel, Seat, Suspend
 from codexd.runs.view import RunView, Status
 from codexd.runs.views import live_view, view_of
 from codexd.tools import process
@@ -354,6 +354,11 @@ class Orchestrator:
                 raise UnknownRun(f"{which} with `{run_id}` here")
         for seat in seats:
             seat.inbox.put(Cancel(Status.CANCELLED, "cancelled by the user"))
+
+    def suspend(self) -> None:
+        """Have every run that is driven here leave off in order; it can be resumed elsewhere."""
+        for seat in self._roots:
+            seat.inbox.put(Suspend())
 
     def abandon(self) -> None:
         """Kill what the runs have started: for a process that ends without waiting for them."""

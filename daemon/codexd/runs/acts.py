@@ -15,9 +15,9 @@ from codexd.runs.admission import denied, worded
 from codexd.runs.events import Answered, Begun, Body, Done, Lost, Noted
 from codexd.runs.host import Host
 from codexd.runs.run import Run
-from codexd.runs.seat import Cancel, Counted, Opened, Outcome, Seat
+from codexd.runs.seat import Cancel, Counted, Opened, Outcome, Seat, Suspend
 from codexd.runs.view import Status
-from codexd.tools import ToolOutput, files
+from codexd.tools import Effect, ToolOutput, files
 
 logger = logging.getLogger(__name__)
 
@@ -203,7 +203,9 @@ async def _call_tool(
             if isinstance(fault, Denied):
                 refused = (denied(tool.name, begun.arguments, fault, host),)
     if output is None:
-        return (lost(begun),)
+        # What may be done again is, when the run is resumed.
+        again = seat.suspended and begun.effect in (Effect.NONE, Effect.IDEMPOTENT)
+        return () if again else (lost(begun),)
     return (
         *refused,
         Done(
@@ -230,7 +232,12 @@ async def _run_child(begun: Begun, seat: Seat, host: Host) -> tuple[Body, ...]:
     if seat.run.stopping:
         stopping = seat.run.stopping
         child.inbox.put(Cancel(stopping.status, stopping.why))
+    elif seat.suspended:
+        child.inbox.put(Suspend())
     await drive(child, host)
+    if child.run.ended is None:
+        # Suspended: what is begun stays begun, and is resumed with its parent.
+        return ()
     ledger.close(child.account)
     if child.money is not None:
         ledger.close(child.money)

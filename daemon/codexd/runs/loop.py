@@ -18,7 +18,7 @@ from codexd.runs.admission import admit
 from codexd.runs.events import Answered, Begun, Body, Done, Event, Stopping
 from codexd.runs.host import Host
 from codexd.runs.run import fold, next_acts, stamped
-from codexd.runs.seat import Cancel, Counted, Message, Outcome, Seat
+from codexd.runs.seat import Cancel, Counted, Message, Outcome, Seat, Suspend
 from codexd.runs.view import Status
 
 RETRY_SECONDS = 0.25
@@ -26,7 +26,8 @@ RETRY_SECONDS = 0.25
 
 
 async def drive(seat: Seat, host: Host) -> None:
-    """Drive the run of `seat` until it has ended; `seat.run` is then the ended run.
+    """Drive the run of `seat` until it has ended, or was suspended; `seat.run` is then as it was
+    committed last.
 
     Raises `Unavailable` where the journal does not take an event: nothing more is begun, what is
     in flight is ended, and the run is left to be resumed.
@@ -41,9 +42,9 @@ async def drive(seat: Seat, host: Host) -> None:
                 group.start_soon(_watch_deadline, deadline, seat)
             while True:
                 begun = await _step(seat, host, news)
-                if seat.run.ended:
+                if seat.run.ended or (seat.suspended and not seat.scopes):
                     break
-                if seat.run.stopping:
+                if seat.run.stopping or seat.suspended:
                     _stop_acts(seat)
                 for body in (*begun, *_again(seat, host)):
                     # Made here, so that a stop can end the act before its task has run at all.
@@ -69,7 +70,7 @@ async def _step(seat: Seat, host: Host, news: Sequence[Body]) -> list[Begun]:
     seat.waiting = ""
     run = fold(seat.run, news)
     begin: list[Body] = []
-    progress = True
+    progress = not seat.suspended
     while progress:
         progress = False
         for want in next_acts(run):
@@ -148,6 +149,8 @@ def _news(seat: Seat, messages: Iterable[Message]) -> list[Body]:
             case Cancel(status, why):
                 if seat.run.stopping is None and not any(isinstance(b, Stopping) for b in news):
                     news.append(Stopping(status=status, why=why))
+            case Suspend():
+                seat.suspended = True
             case Counted():
                 seat.counted[message.model] = message
             case _:
@@ -160,16 +163,15 @@ def _stop_acts(seat: Seat) -> None:
     not.
     """
     stopping = seat.run.stopping
-    if stopping is None:
-        return
     for child in seat.children:
         if not child.run.ended:
-            child.inbox.put(Cancel(stopping.status, stopping.why))
+            child.inbox.put(Cancel(stopping.status, stopping.why) if stopping else Suspend())
     for begun in seat.run.in_flight:
         if begun.what != "child" and begun.act in seat.scopes:
             seat.scopes[begun.act].cancel()
-    for begun in seat.again:
-        seat.inbox.put(Outcome((acts.lost(begun),)))
+    if stopping:
+        for begun in seat.again:
+            seat.inbox.put(Outcome((acts.lost(begun),)))
     seat.again = ()
 
 

@@ -63,6 +63,11 @@ class Cancel:
 
 
 @dataclass(frozen=True, slots=True)
+class Suspend:
+    """Its host stops: the run is to leave off where it is, to be resumed by another."""
+
+
+@dataclass(frozen=True, slots=True)
 class Counted:
     """The provider's own count of the input of one request; `None`: it does not count."""
 
@@ -77,7 +82,7 @@ class Wake:
     """What the run waited for may be there: ask again."""
 
 
-Message: TypeAlias = Outcome | Cancel | Counted | Wake
+Message: TypeAlias = Outcome | Cancel | Suspend | Counted | Wake
 
 
 class Inbox:
@@ -95,7 +100,7 @@ class Inbox:
     @property
     def stops(self) -> bool:
         """Whether something that is there asks to stop."""
-        return any(isinstance(message, Cancel) for message in self._messages)
+        return any(isinstance(message, Cancel | Suspend) for message in self._messages)
 
     async def take(self) -> list[Message]:
         """All messages that are there, at least one."""
@@ -166,6 +171,8 @@ class Seat:
     """The last count that the provider of each model gave."""
     to_count: tuple[Opened, Request] | None = None
     """A request whose input the provider is to count before it can be admitted."""
+    suspended: bool = False
+    """Whether it leaves off: what is in flight is ended, and nothing begins any more."""
     has_slot: bool = False
     waiting: str = ""
     """What it waits for, in words; empty while it does something."""

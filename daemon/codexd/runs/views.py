@@ -79,7 +79,12 @@ def live_view(seat: Seat, short: str) -> RunView:
     children = [live_view(child, child.run.id[:4]) for child in seat.children]
     active_ms = seat.run.active_ms if seat.run.ended else seat.watch.ms
     view = view_of(
-        seat.run, short=short, children=children, waiting=seat.waiting, active_ms=active_ms
+        seat.run,
+        short=short,
+        children=children,
+        interrupted=seat.suspended,
+        waiting=seat.waiting,
+        active_ms=active_ms,
     )
     if seat.streamed and view.doing == _THINKING:
         return replace(view, doing=f"answering, {seat.streamed:,} characters")
