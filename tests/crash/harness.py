@@ -194,6 +194,10 @@ request_max_retries = 0
             MARK: mark,
         }
 
+    def env_in(self, folder: Path) -> dict[str, str]:
+        """The environment for a copy of the yard in `folder`."""
+        return {**self.env, "HOME": str(folder / "home")}
+
     async def codexd(self, *argv: str, dies: str = "") -> subprocess.CompletedProcess[bytes]:
         """The ended command; with `dies` the victim of that name."""
         module = ("tests.crash.victim", dies) if dies else ("codexd",)
