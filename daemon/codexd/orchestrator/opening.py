@@ -8,6 +8,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import anyio
+import anyio.to_thread
+
 from codexd.agents import registry as agents
 from codexd.agents.definition import AgentDefinition
 from codexd.agents.registry import Registry
@@ -24,6 +27,7 @@ from codexd.runs.journal import Journal
 from codexd.runs.seat import Opened
 from codexd.runs.slots import Slots
 from codexd.tools import ToolContext
+from codexd.tools.keeper import Keeper, end_marked
 
 if TYPE_CHECKING:
     from codexd.models.http import Client
@@ -37,11 +41,13 @@ async def open_host(
     config: Config, env: Mapping[str, str], journal: Journal
 ) -> AsyncGenerator[tuple[Host, Models]]:
     """A host for the workspace of `config`, and its models; connections close with it."""
+    keeper = Keeper(journal.host)
     context = ToolContext(
         root=config.workspace.root,
         policy=ceilings_of(config),
         env=env,
         cache=config.folders.cache,
+        keeper=keeper,
         web_search=config.web_search,
     )
     registry = LatestRegistry(config, home_of(env))
@@ -60,7 +66,18 @@ async def open_host(
             slots=Slots(config.max_threads),
             project_rules=_project_rules(context),
         )
-        yield host, models
+        await anyio.to_thread.run_sync(_clear, journal)
+        try:
+            yield host, models
+        finally:
+            with anyio.CancelScope(shield=True):
+                await anyio.to_thread.run_sync(keeper.leave)
+
+
+def _clear(journal: Journal) -> None:
+    """End what hosts that were killed have left running."""
+    for host in journal.clear_dead():
+        end_marked(host)
 
 
 def ceilings_of(config: Config) -> Policy:

@@ -339,6 +339,20 @@ class Journal:
         """The process that drives, or drove, as `host`."""
         return next(iter(self._column("host_pid", host)), None)
 
+    def clear_dead(self) -> list[str]:
+        """The ids of hosts that were killed, each given once: their lock files are gone then."""
+        dead: list[str] = []
+        for path in (self.path.parent / "hosts").glob("*.lock"):
+            with suppress(OSError):
+                fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+                try:
+                    fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    path.unlink()
+                    dead.append(path.stem)
+                finally:
+                    os.close(fd)
+        return dead
+
     def verify(self) -> tuple[list[chain.Fault], int, int]:
         """(faults of the chain, number of events, number of runs)."""
         head = self._read_head()
@@ -377,14 +391,8 @@ def open_journal(folder: Path, key_path: Path) -> Generator[Journal]:
         ) from error
     path = folder / "state.db"
     key = chain.load_key(key_path, may_make=not path.exists())
-    host = secrets.token_hex(6)
-    lock_path = hosts / f"{host}.lock"
+    host, lock_path, lock = _new_host(hosts)
     try:
-        lock = os.open(lock_path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
-    except OSError as error:
-        raise Unavailable(f"{lock_path}: {error.strerror}", help=_FOLDER_HELP) from error
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX)
         try:
             with closing(_connect(path)) as db:
                 _migrate(db, path)
@@ -400,6 +408,22 @@ def open_journal(folder: Path, key_path: Path) -> Generator[Journal]:
             journal.close()
     finally:
         lock_path.unlink(missing_ok=True)
+        os.close(lock)
+
+
+def _new_host(hosts: Path) -> tuple[str, Path, int]:
+    """(id, lock file, descriptor that holds the lock) of this process as a host."""
+    while True:
+        host = secrets.token_hex(6)
+        path = hosts / f"{host}.lock"
+        try:
+            lock = os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        except OSError as error:
+            raise Unavailable(f"{path}: {error.strerror}", help=_FOLDER_HELP) from error
+        if os.fstat(lock).st_nlink:
+            return host, path, lock
+        # Somebody took it for that of a dead host before it was locked.
         os.close(lock)
 
 

@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from codexd.errors import Severity
 from codexd.policy import Policy
+from codexd.tools.keeper import Keeper
 
 
 class Effect(StrEnum):
@@ -107,6 +108,8 @@ class ToolContext:
     """A folder for what can be made again (search index); `None`: keep nothing."""
     max_bytes: int = 12_000
     """UTF-8 bytes that one result may have; the rest is cut with a note of how to page on."""
+    keeper: Keeper | None = None
+    """Sees to it that no program outlives this process; `None`: nobody does."""
     web_search: Mapping[str, Any] | None = None
     """The configured search service: `{"kind": "brave" | "searxng", "url": …, "env_key": …}`."""
 

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 from codexd.errors import Denied, ToolFault
 from codexd.policy.commands import find_program
 from codexd.tools.interface import ToolContext
+from codexd.tools.keeper import Keeper
 from codexd.tools.results import gap_before
 
 if TYPE_CHECKING:
@@ -121,17 +122,21 @@ async def run(
     seconds: float,
     take: Take,
     errors: Take | None = None,
+    keeper: Keeper | None = None,
 ) -> Finished:
     """Run `argv` (absolute program first) to its end, its deadline, or the caller's cancellation.
 
     Standard input is empty. Both streams go to `take` in the order they came, or standard error
-    to `errors`. Whatever happens, the process group is gone when this returns or raises.
+    to `errors`. Whatever happens, the process group is gone when this returns or raises; with a
+    `keeper` so is what left the group, and all of it also when this process is killed.
     Raises `ToolFault` where the program cannot be started.
     """
     import subprocess
 
     import anyio
+    import anyio.to_thread
 
+    call, mark = keeper.mark() if keeper else (0, {})
     out_read, out_write = os.pipe()
     err_read, err_write = os.pipe() if errors else (-1, subprocess.STDOUT)
     try:
@@ -142,7 +147,7 @@ async def run(
             stdout=out_write,
             stderr=err_write,
             cwd=cwd,
-            env=env,
+            env={**env, **mark},
             start_new_session=True,
         )
     except OSError as error:
@@ -151,6 +156,8 @@ async def run(
     finally:
         _close(out_write, err_write)
     _GROUPS.add(process.pid)
+    if keeper:
+        keeper.knows(process.pid)
     enough = False
 
     async def read(fd: int, give: Take) -> None:
@@ -174,6 +181,9 @@ async def run(
     finally:
         with anyio.CancelScope(shield=True):
             await _end(process)
+            if keeper:
+                keeper.knows(process.pid, ended=True)
+                await anyio.to_thread.run_sync(keeper.end, call)
         _GROUPS.discard(process.pid)
         _close(out_read, err_read)
     return Finished(

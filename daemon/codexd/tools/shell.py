@@ -71,6 +71,7 @@ async def shell(asked: Shell, context: ToolContext) -> ToolOutput:
             env=_environment(context.env, path, private),
             seconds=asked.timeout_seconds,
             take=output,
+            keeper=context.keeper,
         )
     took = time.monotonic() - began
     ended = _ended(finished, asked.timeout_seconds)
