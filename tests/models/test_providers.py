@@ -98,6 +98,30 @@ async def test_the_configured_window_wins() -> None:
 
 
 @pytest.mark.anyio
+@pytest.mark.parametrize(
+    ("running", "window"),
+    [
+        ({"models": [{"name": "m:latest", "context_length": 4_096}]}, 4_096),
+        ({"models": [{"name": "other", "context_length": 4_096}]}, None),
+        ({"models": [{"name": "m:latest"}]}, None),
+        ({"error": "Unexpected endpoint or method."}, None),
+        (None, None),
+    ],
+)
+async def test_the_window_of_an_ollama_is_known_once_it_has_answered(
+    running: dict[str, Any] | None, window: int | None
+) -> None:
+    async with ModelServer([Scripted(text="x")] * 2, running=running) as server, Client() as client:
+        choice = ModelChoice(provider(server.url, "chat"), "m", Source("<test>"))
+        model = open_model(choice, env={}, client=client)
+        assert model.window is None
+        for _ in range(2):
+            await model.stream(request(), ignore)
+        assert model.window == window
+        assert len(server.other_requests) == (running is not None)
+
+
+@pytest.mark.anyio
 async def test_a_server_without_a_counter_counts_nothing() -> None:
     async with table("chat", []) as t:
         assert await t.model.count_input(request()) is None

@@ -14,7 +14,7 @@ from codexd.errors import CutStream, ModelFault, RequestRefused, UnknownModel
 from codexd.models import bounds
 from codexd.models.http import Service, is_local
 from codexd.models.interface import Answer, Item, OnText, Request, Stop
-from codexd.models.listing import listed
+from codexd.models.listing import listed, loaded_window
 from codexd.models.sse import EventReader
 from codexd.models.wire import Reading, Target, Wire
 
@@ -42,6 +42,7 @@ class HostedModel:
         self._service, self._wire = service, wire
         self._target = Target(service.provider, model_id)
         self._window = window
+        self._looks_for_window = window is None and is_local(service.provider)
 
     @property
     def name(self) -> str:
@@ -97,7 +98,8 @@ class HostedModel:
         while True:
             target = self._target
             try:
-                return await self._ask(request, target, on_text)
+                answer = await self._ask(request, target, on_text)
+                break
             except UnknownModel as fault:
                 raise await self._named(fault) from None
             except RequestRefused as fault:
@@ -107,6 +109,11 @@ class HostedModel:
                 # Refused with a status, so nothing was billed: the same call, without it.
                 without = self._target.without | {refused}
                 self._target = replace(self._target, without=without)
+        if self._looks_for_window:
+            # Only now: it is known once the model is loaded.
+            self._looks_for_window = False
+            self._window = await loaded_window(self._service, target.model)
+        return answer
 
     def _refused_feature(self, words: str, request: Request, target: Target) -> str | None:
         """The feature that a refusal names and that the request had; `None` where it names none."""

@@ -5,9 +5,14 @@ from __future__ import annotations
 import json
 from typing import Any, cast
 
-from codexd.errors import CutStream
+import anyio
+
+from codexd.errors import CutStream, ModelFault
 from codexd.models.http import Service
 from codexd.models.interface import ModelEntry
+from codexd.models.wire import tokens
+
+WINDOW_SECONDS = 2.0
 
 
 async def listed(service: Service) -> list[ModelEntry]:
@@ -28,3 +33,19 @@ async def listed(service: Service) -> list[ModelEntry]:
             f"{provider.name} sent no list of models: {error!r}",
             help=f"is base_url right? {provider.base_url}",
         ) from error
+
+
+async def loaded_window(service: Service, model_id: str) -> int | None:
+    """The window with which a local Ollama has loaded a model; `None` from any other server.
+
+    It has a size of its own, often 4,096, and cuts what is longer without a word.
+    """
+    with anyio.move_on_after(WINDOW_SECONDS):
+        try:
+            answer = await service.fetch("GET", "/api/ps", at_root=True)
+            for loaded in json.loads(answer)["models"]:
+                if loaded["name"] in {model_id, f"{model_id}:latest"}:
+                    return tokens(loaded["context_length"]) or None
+        except (ModelFault, KeyError, TypeError, AttributeError, ValueError, RecursionError):
+            return None
+    return None

@@ -234,7 +234,7 @@ def is_builtin_again(place: Place) -> bool:
     """Whether a module makes a builtin a name of its own: `TimeoutError = TimeoutError`."""
     assigned = place.innermost(ast.Assign)
     value = assigned.value if assigned else None
-    named = isinstance(value, ast.Name) and hasattr(builtins, value.id)
+    named = isinstance(value, ast.Name) and (hasattr(builtins, value.id) or value.id in PYTHON_2)
     return named and place.function() is None
 
 
