@@ -199,6 +199,7 @@ class ModelServer:
         app.router.add_post("/v1/messages/count_tokens", self._count)
         app.router.add_post("/v1/responses/input_tokens", self._count)
         if self._running is not None:
+            app.router.add_post("/api/generate", self._load)
             app.router.add_get("/api/ps", self._list_running)
         if self._counts_chat == "llama.cpp":
             app.router.add_post("/v1/chat/completions/input_tokens", self._count)
@@ -296,6 +297,12 @@ class ModelServer:
         self.other_requests.append(received)
         n = tokens(received.raw)
         return web.json_response({"count": n, "max_model_len": 32_768, "tokens": [0] * n})
+
+    async def _load(self, request: web.Request) -> web.Response:
+        received = await _received(request)
+        self.other_requests.append(received)
+        assert "prompt" not in received.body, "a prompt would be answered"
+        return web.json_response({"done": True, "done_reason": "load", "response": ""})
 
     async def _list_running(self, request: web.Request) -> web.Response:
         self.other_requests.append(await _received(request))

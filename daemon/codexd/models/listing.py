@@ -12,7 +12,7 @@ from codexd.models.http import Service
 from codexd.models.interface import ModelEntry
 from codexd.models.wire import tokens
 
-WINDOW_SECONDS = 2.0
+LOAD_SECONDS = 120.0
 
 
 async def listed(service: Service) -> list[ModelEntry]:
@@ -36,12 +36,18 @@ async def listed(service: Service) -> list[ModelEntry]:
 
 
 async def loaded_window(service: Service, model_id: str) -> int | None:
-    """The window with which a local Ollama has loaded a model; `None` from any other server.
+    """The window of a model in a local Ollama, which is had to load it; `None` from any other
+    server.
 
-    It has a size of its own, often 4,096, and cuts what is longer without a word.
+    It has a size of its own, often 4,096, and what is longer is cut to it without a word.
     """
-    with anyio.move_on_after(WINDOW_SECONDS):
+    # Without a prompt it only loads: nothing is answered, no token is counted. What passes itself
+    # off as an Ollama may answer all the same.
+    cap = {"num_predict": 1}
+    load = json.dumps({"model": model_id, "stream": False, "options": cap}).encode()
+    with anyio.move_on_after(LOAD_SECONDS):
         try:
+            await service.fetch("POST", "/api/generate", load, at_root=True)
             answer = await service.fetch("GET", "/api/ps", at_root=True)
             for loaded in json.loads(answer)["models"]:
                 if loaded["name"] in {model_id, f"{model_id}:latest"}:
