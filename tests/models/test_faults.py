@@ -242,7 +242,7 @@ async def fault_of(url: str, model: str = "m", **more: Any) -> ModelFault:
     [
         (
             b"<html>\r\n<head><title>502 Bad\n Gateway &amp; more</title></head></html>",
-            "says 502: 502 Bad Gateway & more",
+            "says 502: Bad Gateway & more",
         ),
         (b"<html><body>no title</body></html>", "says 502: a web page"),
         (b'[{"error": {"code": 400, "message": "an error of Gemini"}}]', "an error of Gemini"),
@@ -263,6 +263,7 @@ async def test_what_a_refusal_says_is_told_in_plain_words(body: bytes, said: str
     [
         ("", "most end in /v1"),
         ("/v1/chat/completions", "leave /chat/completions out of the base_url"),
+        ("/v1/v1", "/v1 stands twice"),
         ("/v1", "does it speak chat"),
     ],
 )

@@ -98,6 +98,53 @@ async def test_the_configured_window_wins() -> None:
 
 
 @pytest.mark.anyio
+@pytest.mark.parametrize(
+    ("running", "window"),
+    [
+        ({"models": [{"name": "m:latest", "context_length": 4_096}]}, 4_096),
+        ({"models": [{"name": "other", "context_length": 4_096}]}, None),
+        ({"models": [{"name": "m:latest"}]}, None),
+        ({"error": "Unexpected endpoint or method."}, None),
+        (None, None),
+    ],
+)
+async def test_the_window_of_an_ollama_is_known_once_it_has_answered(
+    running: dict[str, Any] | None, window: int | None
+) -> None:
+    async with ModelServer([Scripted(text="x")] * 2, running=running) as server, Client() as client:
+        choice = ModelChoice(provider(server.url, "chat"), "m", Source("<test>"))
+        model = open_model(choice, env={}, client=client)
+        assert model.window is None
+        for _ in range(2):
+            await model.stream(request(), ignore)
+        assert model.window == window
+        assert len(server.other_requests) == (2 if running is not None else 0)
+
+
+@pytest.mark.anyio
+async def test_what_a_server_cuts_to_its_window_is_bound_by_it() -> None:
+    running = {"models": [{"name": "m", "context_length": 300}]}
+    async with ModelServer([], running=running) as server, Client() as client:
+        choice = ModelChoice(provider(server.url, "chat"), "m", Source("<test>"))
+        model = open_model(choice, env={}, client=client)
+        assert model.input_bound(request(), None) > 300
+        # It cannot count, but it says how much it reads at most.
+        assert await model.count_input(request()) is None
+        assert model.input_bound(request(), None) == 300
+        assert model.input_bound(request(), (1, 290)) == 300
+        assert model.input_bound(request(), (1, 10)) < 300
+        assert server.requests == []
+
+
+@pytest.mark.anyio
+async def test_a_window_that_was_only_told_is_no_bound() -> None:
+    async with open_client() as client:
+        choice = ModelChoice(provider("https://api.invalid/v1", "chat"), "m", Source("<test>"))
+        model = open_model(choice, env={}, client=client, window=300)
+        assert model.input_bound(request(), None) > 300
+
+
+@pytest.mark.anyio
 async def test_a_server_without_a_counter_counts_nothing() -> None:
     async with table("chat", []) as t:
         assert await t.model.count_input(request()) is None

@@ -98,6 +98,17 @@ async def test_a_small_budget_has_room_for_a_whole_answer_where_the_server_count
     assert run.spent <= 6_500
 
 
+async def test_a_budget_below_the_bound_of_the_first_call_is_told_what_would_do(
+    tmp_path: Path,
+) -> None:
+    async with house(tmp_path, [DONE], agent("worker", budget=40_000)) as here:
+        small = await here.delegate(budget=1_000)
+        enough = await here.delegate(budget=int(small.help.split()[0].replace(",", "")))
+    assert small.status is Status.BUDGET_EXCEEDED
+    assert small.spent == 0
+    assert enough.status is Status.COMPLETED
+
+
 @pytest.mark.parametrize("budget", [9_000, 15_000, 22_000, 30_000])
 @pytest.mark.parametrize("wire", ["chat", "responses"])
 async def test_no_call_takes_more_input_than_was_reserved_when_old_results_are_shortened(

@@ -65,10 +65,8 @@ def body(request: Request, target: Target) -> dict[str, Any]:
             }
             for tool in request.tools
         ]
-    # Where OpenAI holds the last answer alone to a schema, Ollama, vLLM and others hold all that
-    # the model says to it: no tool would ever be called. Groq and Gemini refuse the two together.
-    enforced = not request.tools or _is_openai(target)
-    if request.answer_schema is not None and enforced and "schema" not in without:
+    enforced = enforces(request, target) and "schema" not in without
+    if request.answer_schema is not None and enforced:
         narrow = strict(request.answer_schema)
         schema = {"name": "answer", "schema": narrow or request.answer_schema}
         found["response_format"] = {
@@ -80,6 +78,15 @@ def body(request: Request, target: Target) -> dict[str, Any]:
     if request.effort is not None and "effort" not in without:
         found["reasoning_effort"] = request.effort
     return found
+
+
+def enforces(request: Request, target: Target) -> bool:
+    """Whether the last answer can be held to a schema without keeping tools from being called.
+
+    OpenAI holds the last answer alone to it. Ollama, vLLM and others hold all that the model says
+    to it, so that no tool would ever be called; Groq and Gemini refuse the two together.
+    """
+    return not request.tools or _is_openai(target)
 
 
 def _cap_name(target: Target) -> str:
@@ -315,6 +322,7 @@ WIRE = Wire(
         "thoughts": (*THOUGHTS[::2], "property 'reasoning'", "assistant.reasoning"),
         "max_tokens": ("max_completion_tokens",),
     },
+    enforces=enforces,
     counters=(
         # llama.cpp's, and vLLM's, which stands outside of the API.
         Counter("/chat/completions/input_tokens", "input_tokens"),

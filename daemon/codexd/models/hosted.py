@@ -14,7 +14,7 @@ from codexd.errors import CutStream, ModelFault, RequestRefused, UnknownModel
 from codexd.models import bounds
 from codexd.models.http import Service, is_local
 from codexd.models.interface import Answer, Item, OnText, Request, Stop
-from codexd.models.listing import listed
+from codexd.models.listing import listed, loaded_window
 from codexd.models.sse import EventReader
 from codexd.models.wire import Reading, Target, Wire
 
@@ -42,6 +42,9 @@ class HostedModel:
         self._service, self._wire = service, wire
         self._target = Target(service.provider, model_id)
         self._window = window
+        self._loaded: int | None = None
+        """The window that the server itself says it keeps to."""
+        self._may_be_ollama = is_local(service.provider)
 
     @property
     def name(self) -> str:
@@ -59,7 +62,7 @@ class HostedModel:
     @property
     def window(self) -> int | None:
         """Tokens of input + output that one call can hold; `None` where unknown."""
-        return self._window
+        return self._window or self._loaded
 
     def wanted_output(self, request: Request) -> int:
         """The output cap to ask for where the budget has room."""
@@ -70,10 +73,16 @@ class HostedModel:
 
     def input_bound(self, request: Request, settled: tuple[int, int] | None) -> int:
         """An upper bound of the request's input tokens: never less than the provider counts."""
+        target = self._target
+        if "schema" in target.without or not self._wire.enforces(request, target):
+            request = replace(request, answer_schema=None)
         if settled is not None:
-            return bounds.of_growth(request, settled)
-        body = _bytes(self._wire.body(request, self._target))
-        return bounds.of_body(body, request, self._wire.framing(request))
+            bound = bounds.of_growth(request, settled)
+        else:
+            body = _bytes(self._wire.body(request, target))
+            bound = bounds.of_body(body, request, self._wire.framing(request))
+        # What a server cuts to its window it does not count.
+        return bound if self._loaded is None else min(bound, self._loaded)
 
     async def count_input(self, request: Request) -> int | None:
         """The provider's own count; `None` where it has no such endpoint. Raises `ModelFault`."""
@@ -90,6 +99,8 @@ class HostedModel:
                 continue
             if type(count) is int and count >= 0:
                 return count
+        if self._may_be_ollama:
+            await self._look_for_window()
         return None
 
     async def stream(self, request: Request, on_text: OnText) -> Answer:
@@ -97,7 +108,8 @@ class HostedModel:
         while True:
             target = self._target
             try:
-                return await self._ask(request, target, on_text)
+                answer = await self._ask(request, target, on_text)
+                break
             except UnknownModel as fault:
                 raise await self._named(fault) from None
             except RequestRefused as fault:
@@ -107,6 +119,13 @@ class HostedModel:
                 # Refused with a status, so nothing was billed: the same call, without it.
                 without = self._target.without | {refused}
                 self._target = replace(self._target, without=without)
+        if self._may_be_ollama:
+            await self._look_for_window()
+        return answer
+
+    async def _look_for_window(self) -> None:
+        self._may_be_ollama = False
+        self._loaded = await loaded_window(self._service, self._target.model)
 
     def _refused_feature(self, words: str, request: Request, target: Target) -> str | None:
         """The feature that a refusal names and that the request had; `None` where it names none."""

@@ -68,7 +68,8 @@ def read(
 ) -> Refusal:
     """What the answer `status` of `provider` means. Keys of `headers` are in lower case."""
     message, code = message_of(body)
-    said = f"{host} says {status}" + (f": {message}" if message else "")
+    told = message.removeprefix(str(status)).lstrip(": ")
+    said = f"{host} says {status}" + (f": {told}" if told else "")
     wait = retry_after(headers, now=now)
     words = f"{code} {message}".lower()
     if status < 300:
@@ -142,6 +143,8 @@ def _place_help(provider: Provider) -> str:
     for path in ("/chat/completions", "/responses", "/messages"):
         if url.endswith(path):
             return f"leave {path} out of the {key}: it is added to it"
+    if url.endswith("/v1/v1"):
+        return f"/v1 stands twice in the {key}: {url}"
     if not url.endswith("/v1"):
         return f"is the {key} right? it is {url}; most end in /v1"
     return f"is the {key} right? it is {url}; and does it speak {provider.wire_api}?"

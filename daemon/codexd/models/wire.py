@@ -70,6 +70,8 @@ class Wire:
     names it; what a model has refused once is not sent to it again."""
     counters: tuple[Counter, ...] = ()
     """Where servers of this wire count, each asked until one answers."""
+    enforces: Callable[[Request, Target], bool] = lambda request, target: True
+    """Whether the schema of the last answer is sent, where there is one and it was not refused."""
     uncounted: frozenset[str] = field(default_factory=frozenset[str])
     """Keys of the body that the counter does not take."""
 

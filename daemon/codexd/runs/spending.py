@@ -208,4 +208,10 @@ def _exceeded(offer: Offer, run: Run, seat: Seat) -> Body:
         if needed > left
         else "the next step could cost more money than was left, so it was not begun"
     )
-    return ended(run, Status.BUDGET_EXCEEDED, f"{fault}{reason}")
+    help = ""
+    if needed > left and run.settled is None and not run.spent:
+        help = f"{needed:,} begin it: `--budget`, or `max_tokens` in the agent's file"
+        counted = seat.counted.get(offer.opened.model.name)
+        if counted is not None and counted.tokens is None:
+            help += "; it will take less, but this server cannot count beforehand"
+    return ended(run, Status.BUDGET_EXCEEDED, f"{fault}{reason}", help)
