@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
+from pydantic_core import from_json, to_json
 
 from codexd.runs.view import Criterion, Judged
 
@@ -80,7 +81,10 @@ def parse_result(text: str) -> Result | None:
     data = read.data
     if isinstance(data, str):
         with suppress(ValueError):  # a text that is no JSON stays a text
-            data = json.loads(data)
+            data = _strict(data)
+    data = from_json(
+        to_json(data, inf_nan_mode="null")
+    )  # as it is stored: a number beyond all is null
     criteria = tuple(
         (row.criterion, verdicts.get(row.judged, Judged.NOT_JUDGED), row.evidence)
         for row in read.criteria
@@ -127,6 +131,14 @@ def _plain(text: str) -> str:
 def _json_object(text: str) -> object:
     decoder = json.JSONDecoder()
     for match in re.finditer(r"\{", text):
-        with suppress(ValueError):
-            return decoder.raw_decode(text, match.start())[0]
+        with suppress(ValueError, RecursionError):
+            _, end = decoder.raw_decode(text, match.start())
+            return _strict(text[match.start() : end])
     return None
+
+
+def _strict(text: str) -> Any:
+    """What JSON text says; a `ValueError` for what could not be stored and read again: NaN, half
+    of a surrogate pair, an abyss.
+    """
+    return from_json(f"[[{text}]]", allow_inf_nan=False)[0][0]

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 
 import anyio
 
-from codexd.errors import Unavailable, leaves
+from codexd.errors import IllegalMove, Unavailable, leaves
 from codexd.runs import acts
 from codexd.runs.admission import admit
 from codexd.runs.events import Begun, Body, Stopping
@@ -24,8 +24,9 @@ from codexd.runs.view import Status
 async def drive(seat: Seat, host: Host) -> None:
     """Drive the run of `seat` until it has ended; `seat.run` is then the ended run.
 
-    Raises `Unavailable` where the journal does not take an event: nothing more is begun, what is
-    in flight is ended, and the run is left to be resumed.
+    Raises `Unavailable` where the journal does not take an event, `IllegalMove` where another host
+    drives the run: nothing more is begun, what is in flight is ended, in the whole tree, and the
+    run is left to be resumed.
     """
     host.seats[seat.run.id] = seat
     seat.watch.start()
@@ -51,10 +52,10 @@ async def drive(seat: Seat, host: Host) -> None:
             group.cancel_scope.cancel()
     except BaseExceptionGroup as faults:
         # A store that is gone stops every act; whoever started the run is told of it once.
-        unavailable = next((f for f in leaves(faults) if isinstance(f, Unavailable)), None)
-        if unavailable is None:
+        told = next((f for f in leaves(faults) if isinstance(f, Unavailable | IllegalMove)), None)
+        if told is None:
             raise
-        raise unavailable from None
+        raise told from None
     finally:
         host.leave(seat)
 
@@ -80,7 +81,10 @@ async def _step(seat: Seat, host: Host, news: Sequence[Body]) -> list[Begun]:
                 bodies = (*news, *begin)
                 events = await host.journal.append(run.id, seat.run.n + 1, bodies, seat.watch.ms)
             except BaseException:
-                acts.forget(seat, begun)
+                for body in begun:
+                    acts.forget(seat, body, (0, 0))
+                    if body.what == "child":
+                        seat.child_acts[body.act].close()
                 raise
             seat.run = stamped(run, events[-1])
             host.published(seat, events)

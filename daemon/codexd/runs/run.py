@@ -438,7 +438,7 @@ def _next_calls(run: Run) -> tuple[Want, ...]:
             break
         if name == "delegate":
             n_children += 1
-            if limit is not None and n_children > limit:
+            if limit and n_children > limit:  # where none may be, it is refused
                 break
         wants.append(CallTool(pending.call))
         if name in WRITERS:

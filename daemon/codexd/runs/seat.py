@@ -12,6 +12,7 @@ from pydantic import BaseModel
 
 from codexd.agents.definition import AgentDefinition
 from codexd.models import Model, Request, Usage
+from codexd.runs import ledger
 from codexd.runs.events import Body
 from codexd.runs.ledger import Account, Hold
 from codexd.runs.run import Run
@@ -159,6 +160,12 @@ class Seat:
     """What it waits for, in words; empty while it does something."""
     streamed: int = 0
     """Bytes of text that the answer in flight has so far (progress)."""
+
+    def close(self) -> None:
+        """Give what is left back to the parent's accounts, where the spending joins theirs."""
+        for account in (self.account, self.money):
+            if account is not None:
+                ledger.close(account)
 
     def wake(self) -> None:
         """Have the run ask again for what it waits for."""
