@@ -54,6 +54,9 @@ CREATE TABLE approval (
 -- The end of the chain.
 SELECT seq, hash FROM event ORDER BY seq DESC LIMIT 1;
 
+-- query: hash
+SELECT hash FROM event WHERE seq = ?;
+
 -- query: insert_event
 INSERT INTO event VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
 
@@ -106,6 +109,3 @@ SELECT id FROM run;
 
 -- query: host_lock
 SELECT lock_path FROM host WHERE id = ?;
-
--- query: spent_since
-SELECT coalesce(sum(spent), 0) FROM run WHERE parent IS NULL AND started_at >= ?;
