@@ -59,6 +59,8 @@ def group_of(
     """A run without a model whose acts are its children, each checked before any begins."""
     budgets = [budget_of(order, host) for order in orders]
     limit = sum(budgets) if total_budget is None else total_budget
+    if limit < 0:
+        raise BadRequest(f"a total budget of {limit} is below zero")
     account = ledger.open_root(limit)
     money = _money_root(budget_micro_usd)
     run_id = _new_id()
