@@ -19,7 +19,7 @@ from codexd.runs import start
 from codexd.runs.events import Answered, Begun, ChildSpec, Done, Refused
 from codexd.runs.host import Host
 from codexd.runs.loop import drive
-from codexd.runs.seat import Opened, Seat
+from codexd.runs.seat import Cancel, Opened, Seat
 from codexd.runs.view import Status
 
 pytestmark = pytest.mark.anyio
@@ -245,3 +245,25 @@ async def test_what_no_text_can_hold_is_told_and_stored_nevertheless(tmp_path: P
     assert "no JSON" in replies[0]
     assert "no JSON" in replies[1]
     assert "a.txt" in replies[2]
+
+
+async def test_who_is_stopped_before_the_first_step_begins_nothing(tmp_path: Path) -> None:
+    async with hosted(tmp_path) as host:
+        host.open_model = lambda _definition: Opened(Says(answers=[DONE]), FlatPrice(), billed=True)
+        spec = ChildSpec(agent="worker", goal="look")
+        orders = [start.Order(definition=host.registry().find("worker"), spec=spec)] * 2
+        group = start.group_of(
+            orders, host, total_budget=None, budget_micro_usd=None, deadline_seconds=None
+        )
+        group.inbox.put(Cancel(Status.CANCELLED, "never mind"))
+        await drive(group, host)
+        check_end(group, host, lies=False)
+        assert bodies(host, group, Begun) == []
+    assert group.run.status is Status.CANCELLED
+
+
+@pytest.mark.parametrize("said", ["…", "", "{}", '{"summary": " ", "criteria": [], "data": null}'])
+async def test_who_says_and_does_nothing_has_not_completed(tmp_path: Path, said: str) -> None:
+    async with hosted(tmp_path) as host:
+        root = await ran(host, Says(answers=[Answer(said, usage=Usage(10, 5))]))
+    assert root.run.status is Status.FAILED

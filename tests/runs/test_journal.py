@@ -146,9 +146,10 @@ TAMPERING: dict[str, str] = {
     "digest as text": "UPDATE event SET digest = 'abc' WHERE seq = 3",
     "hash as text": "UPDATE event SET hash = 'abc' WHERE seq = 3",
 }
-WHERE = {
-    **{"edited facts": 1, "reordered": 2, "edited content": 4, "erased": 4},
-    **{"retold time": 5, "another run": 5, "put in before": 0, "put in after": 6},
+WHERE = {"edited facts": 1, "reordered": 2, "edited content": 4, "erased": 4, "retold time": 5} | {
+    "another run": 5,
+    "put in before": 0,
+    "put in after": 6,
 }
 """The first event that is named as wrong; where nothing is said, 3."""
 

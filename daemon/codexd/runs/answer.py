@@ -7,7 +7,7 @@ import re
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import from_json, to_json
@@ -90,6 +90,15 @@ def parse_result(text: str) -> Result | None:
         for row in read.criteria
     )
     return Result(read.summary.strip(), criteria, data)
+
+
+def says_nothing(text: str) -> bool:
+    """Whether an answer has no word in it, or is a result without any."""
+    value = _json_object(text)
+    if isinstance(value, dict) and "summary" in value:
+        told = cast("dict[str, Any]", value)
+        return not str(told["summary"] or "").strip() and not told.get("data")
+    return not any(character.isalnum() for character in text)
 
 
 def judge(declared: Sequence[str], result: Result | None) -> tuple[Criterion, ...]:

@@ -30,7 +30,8 @@ async def drive(seat: Seat, host: Host) -> None:
     """
     host.seats[seat.run.id] = seat
     seat.watch.start()
-    news: Sequence[Body] = seat.opening
+    # Who was stopped before the first step begins nothing.
+    news: Sequence[Body] = (*seat.opening, *_news(seat, seat.inbox.take_nowait()))
     try:
         async with anyio.create_task_group() as group:
             if seat.run.started.deadline_seconds is not None:
@@ -58,6 +59,9 @@ async def drive(seat: Seat, host: Host) -> None:
         raise told from None
     finally:
         host.leave(seat)
+        for child in seat.prepared:
+            if child not in seat.children and not child.account.closed:
+                child.close()
 
 
 async def _step(seat: Seat, host: Host, news: Sequence[Body]) -> list[Begun]:

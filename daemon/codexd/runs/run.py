@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
 from codexd.models import Answer, Item, Stop, ToolCall, ToolReply, UserText
-from codexd.runs.answer import Result, missing, parse_result
+from codexd.runs.answer import Result, missing, parse_result, says_nothing
 from codexd.runs.events import (
     Answered,
     Begun,
@@ -484,7 +484,7 @@ def _after_answer(run: Run, answer: Answer) -> Want:
                       "Write them, then give the last answer.")  # fmt: skip
     if wanted and not run.lightweight:
         return AskAgain("result", " ".join(wanted))
-    if not answer.text.strip() and not run.findings and not run.wrote:
+    if says_nothing(answer.text) and not run.findings and not run.wrote:
         return Finish(
             Status.FAILED,
             "the model answered nothing and did nothing",

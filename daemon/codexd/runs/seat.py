@@ -91,6 +91,10 @@ class Inbox:
     async def take(self) -> list[Message]:
         """All messages that are there, at least one."""
         await self._event.wait()
+        return self.take_nowait()
+
+    def take_nowait(self) -> list[Message]:
+        """All messages that are there."""
         self._event = anyio.Event()
         messages, self._messages = self._messages, []
         return messages
