@@ -4,6 +4,7 @@ import sqlite3
 import subprocess
 import sys
 import threading
+from contextlib import closing
 from pathlib import Path
 
 import anyio
@@ -43,9 +44,9 @@ def opened(tmp_path: Path):
     return open_journal(folder(tmp_path), tmp_path / "data" / "journal.key")
 
 
-async def write_three(tmp_path: Path) -> list[Event]:
+async def write_three(tmp_path: Path, started: Started = STARTED) -> list[Event]:
     with opened(tmp_path) as journal:
-        await journal.append("a1", 1, [STARTED, Driven(host="h")], 0)
+        await journal.append("a1", 1, [started, Driven(host="h")], 0)
         await journal.append("a1", 3, [Begun(act=1, what="model", reserved=50)], 5)
         await journal.append("a1", 4, [ANSWER, Ended(status=Status.COMPLETED)], 9)
         return journal.all_events("a1")
@@ -132,7 +133,25 @@ TAMPERING: dict[str, str] = {
     "WHERE seq IN (2, 3); UPDATE event SET seq = -seq WHERE seq < 0",
     "retold time": "UPDATE event SET at = '2020-01-01T00:00:00.000Z' WHERE seq = 5",
     "another run": "UPDATE event SET run = 'zz' WHERE seq = 5",
+    "erased": "UPDATE event SET content = NULL WHERE seq = 4",
+    "put in before": "INSERT INTO event SELECT 0, run, 9, kind, v, at, active_ms, facts, content, "
+    "digest, hash FROM event WHERE seq = 3",
+    "put in after": "INSERT INTO event SELECT 6, run, 9, kind, v, at, active_ms, facts, content, "
+    "digest, hash FROM event WHERE seq = 3",
+    **{
+        f"{column} of another type": f"UPDATE event SET {column} = {value} WHERE seq = 3"
+        for column in ("run", "n", "kind", "v", "at", "active_ms", "facts", "digest", "hash")
+        for value in (["x'00ff'"] if column != "facts" else ["7"])
+    },
+    "digest as text": "UPDATE event SET digest = 'abc' WHERE seq = 3",
+    "hash as text": "UPDATE event SET hash = 'abc' WHERE seq = 3",
 }
+WHERE = {"edited facts": 1, "reordered": 2, "edited content": 4, "erased": 4, "retold time": 5} | {
+    "another run": 5,
+    "put in before": 0,
+    "put in after": 6,
+}
+"""The first event that is named as wrong; where nothing is said, 3."""
 
 
 @pytest.mark.parametrize("what", TAMPERING)
@@ -142,11 +161,49 @@ async def test_tampering_is_found(tmp_path: Path, what: str) -> None:
     db.executescript(TAMPERING[what])
     db.close()
     with opened(tmp_path) as journal:
-        assert journal.verify()[0], what
+        faults = journal.verify()[0]
+    assert faults[0].seq == WHERE.get(what, 3), faults
+
+
+async def test_a_cut_tail_stays_found_whatever_is_written_after_it(tmp_path: Path) -> None:
+    await write_three(tmp_path)
+    with closing(sqlite3.connect(folder(tmp_path) / "state.db", isolation_level=None)) as db:
+        db.execute("DELETE FROM event WHERE seq >= 4")
+    for run in ("b1", "c1"):
+        with opened(tmp_path) as journal:
+            for n in range(1, 4):
+                body = STARTED.model_copy(update={"root": run}) if n == 1 else Noted(what="plan")
+                await journal.append(run, n, [body], 0)
+            assert any("journal.head names" in fault.what for fault in journal.verify()[0])
+
+
+async def test_a_lost_head_is_told(tmp_path: Path) -> None:
+    await write_three(tmp_path)
+    (folder(tmp_path) / "journal.head").unlink()
+    with opened(tmp_path) as journal:
+        assert [fault.what for fault in journal.verify()[0]] == [
+            "journal.head is gone, so a cut tail would not be seen"
+        ]
+
+
+async def test_what_retention_took_is_in_no_file_any_more(tmp_path: Path) -> None:
+    secret = "a sentence that nobody else would write"
+    started = STARTED.model_copy(update={"retention": "job"})
+    with opened(tmp_path) as journal:
+        said = ANSWER.model_copy(update={"text": secret * 500})
+        await journal.append("a1", 1, [started, Begun(act=1, what="model"), said], 0)
+        await journal.erase("a1")
+        assert journal.verify()[0] == []
+    found = [
+        path
+        for path in folder(tmp_path).rglob("*")
+        if path.is_file() and secret.encode() in path.read_bytes()
+    ]
+    assert found == []
 
 
 async def test_erasing_a_conversation_leaves_the_chain_whole(tmp_path: Path) -> None:
-    await write_three(tmp_path)
+    await write_three(tmp_path, STARTED.model_copy(update={"retention": "job"}))
     with opened(tmp_path) as journal:
         await journal.erase("a1")
         events = journal.all_events("a1")

@@ -79,7 +79,7 @@ def parse(name: str, data: Any) -> Any:
         ("grep", {"pattern": "x", "head_limitt": 3}, ["unknown `head_limitt`", "`max_results`"]),
         ("grep", {"pattern": "x", "before": 99}, ["`before`", "20", "99"]),
         ("grep", "[1]", ["list", "one JSON object"]),
-        ("grep", "{", ["no JSON", "line 1 column 2"]),
+        ("grep", "{", ["no JSON", "line 1 column 1"]),
         ("grep", "[" * 200_000, ["no JSON"]),
         ("shell", {"command": 5}, ["`command`", "got 5"]),
         ("git_diff", {"context": "many"}, ["`context`", '"many"']),

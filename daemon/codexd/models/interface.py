@@ -36,6 +36,14 @@ class Usage:
         """What counts against a budget: input + output."""
         return self.input + self.output
 
+    @property
+    def is_possible(self) -> bool:
+        """Whether one call can have taken that; what a provider counts beside it is nonsense."""
+        return 0 <= self.input <= MOST_TOKENS and 0 <= self.output <= MOST_TOKENS
+
+
+MOST_TOKENS = 10**9
+
 
 @dataclass(frozen=True, slots=True)
 class ToolSchema:

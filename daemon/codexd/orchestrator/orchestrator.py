@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
@@ -51,8 +52,10 @@ from codexd.runs.loop import drive
 from codexd.runs.run import replay
 from codexd.runs.seat import Cancel, Seat, Suspend
 from codexd.runs.view import RunView, Status
-from codexd.runs.views import live_view, view_of
+from codexd.runs.views import from_row, live_view, view_of
 from codexd.tools import process
+
+logger = logging.getLogger(__name__)
 
 RETAIN_EVERY = 50
 """Root runs between two looks at what the store keeps."""
@@ -151,7 +154,11 @@ class Orchestrator:
 
     def _publish(self, run: str, kind: str) -> None:
         for listener in self._listeners:
-            listener(Notice(run, kind))
+            try:
+                listener(Notice(run, kind))
+            except Exception:
+                # A display that broke is no reason for a run to end.
+                logger.exception("a listener to run %s", run)
 
     def live(self, run_id: str) -> RunView | None:
         """The view of a run that this process drives, as it is now; `None` otherwise. Cheap."""
@@ -283,13 +290,16 @@ class Orchestrator:
         root = self.config.workspace.root
         scope: list[str] = []
         for text in paths:
-            relative = os.path.normpath(os.path.relpath(root / text, root))
-            if relative == ".." or relative.startswith("../"):
+            relative = os.path.relpath(root / text, root)
+            if _is_outside(relative):
+                # The workspace may have been named by way of a link.
+                relative = os.path.relpath(os.path.realpath(root / text), root)
+            if _is_outside(relative):
                 raise BadRequest(
                     f"the scope {text!r} is outside the workspace {root}",
                     help="-C acts in another folder's workspace",
                 )
-            if not (root / relative).exists():
+            if not os.path.lexists(root / relative):  # which never raises
                 raise BadRequest(
                     f"the scope {text!r} does not exist in {root}",
                     help="name a file or folder from where you are, or from the workspace's root",
@@ -303,10 +313,11 @@ class Orchestrator:
         try:
             await self._drive_shielded(seat)
             view = live_view(seat, await self._short(seat.run.id))
-            await self._forget(seat)
             await self._retain()
             return view
         finally:
+            with anyio.CancelScope(shield=True):
+                await self._forget(seat)
             self._roots.remove(seat)
             self._root_ended.set()
 
@@ -322,15 +333,20 @@ class Orchestrator:
             raise next(leaves(faults)) from faults
 
     async def _forget(self, seat: Seat) -> None:
-        """Let the tree of an ended root run go, with what its retention does not keep."""
+        """Let the tree of a root run go, with what the retention of what completed lets go."""
         for child in seat.children:
             await self._forget(child)
         run = seat.run
-        if run.started.retention == "job" and run.status is Status.COMPLETED:
-            await self._host.journal.erase(run.id)
-        elif run.started.retention == "session" and run.status is Status.COMPLETED:
-            self._host.erase_at_end.append(run.id)
         self._host.seats.pop(run.id, None)
+        if run.status is not Status.COMPLETED or run.started.retention == "permanent":
+            return
+        try:
+            if run.started.retention == "job":
+                await self._host.journal.erase(run.id)
+            else:
+                self._host.erase_at_end.append(run.id)
+        except Unavailable:  # it has its result all the same; tried again when the host stops
+            self._host.erase_at_end.append(run.id)
 
     async def _retain(self) -> None:
         """Keep of the conversations of ended runs what the configuration says; now and then."""
@@ -468,12 +484,20 @@ class Orchestrator:
 
     def _stored_view(self, run_id: str, shorts: Mapping[str, str]) -> RunView:
         journal = self._host.journal
+        # Asked first: what its process wrote before it went is then among the events.
+        stored = journal.stored(run_id)
+        alive = stored is not None and (
+            stored.ended_at is not None or journal.host_alive(stored.host)
+        )
         run = replay(journal.all_events(run_id))
         if run is None:
-            raise UnknownRun(f"run `{run_id}` was written by a newer codexd, and cannot be shown")
+            if stored is None:
+                raise UnknownRun(f"run `{run_id}` is not in the journal")
+            run = from_row(stored)
         children = [self._stored_view(child, shorts) for child in journal.children(run_id)]
-        interrupted = not run.ended and not self._is_alive(run_id)
-        return view_of(run, short=shorts[run_id], children=children, interrupted=interrupted)
+        interrupted = not run.ended and not alive
+        short = shorts.get(run_id, run_id)  # it may have begun since they were made
+        return view_of(run, short=short, children=children, interrupted=interrupted)
 
     def _is_alive(self, run_id: str) -> bool:
         """Whether the process that drives the run, or drove it last, is there."""
@@ -481,7 +505,10 @@ class Orchestrator:
         return self._host.journal.host_alive(stored.host if stored else None)
 
     async def _short(self, run_id: str) -> str:
-        shorts = await anyio.to_thread.run_sync(self._shorts)
+        try:
+            shorts = await anyio.to_thread.run_sync(self._shorts)
+        except Unavailable:  # the run has ended and has its result, whatever the store is now
+            return run_id
         return shorts.get(run_id, run_id)
 
     def _shorts(self) -> dict[str, str]:
@@ -551,6 +578,10 @@ class Orchestrator:
             "runs": n_runs,
             "faults": [asdict(fault) for fault in faults],
         }
+
+
+def _is_outside(relative: str) -> bool:
+    return relative == ".." or relative.startswith("../")
 
 
 async def _cancel_with_caller(seat: Seat) -> None:

@@ -45,7 +45,13 @@ class Redactor:
         )
 
     def redact(self, text: str) -> tuple[str, int]:
-        """As the function, with the known values taken out first."""
+        """As the function, with the known values taken out first.
+
+        Halves of surrogate pairs, from the name of a file perhaps, are no text that could be sent
+        or stored: they are replaced.
+        """
+        if not text.isascii():
+            text = text.encode(errors="replace").decode()
         found = [
             (at, at + len(value), label)
             for value, label in self._known

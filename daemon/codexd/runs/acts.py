@@ -5,11 +5,12 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Iterable
+from dataclasses import replace
 
 import anyio
 
-from codexd.errors import CodexdError, Denied, ModelFault, NeedsModel, Unavailable
-from codexd.models import Request, digest
+from codexd.errors import CodexdError, Denied, IllegalMove, ModelFault, NeedsModel, Unavailable
+from codexd.models import Answer, Request, ToolCall, digest
 from codexd.runs import ledger
 from codexd.runs.admission import denied, worded
 from codexd.runs.events import Answered, Begun, Body, Done, Lost, Noted
@@ -21,10 +22,18 @@ from codexd.tools import Effect, ToolOutput, files
 
 logger = logging.getLogger(__name__)
 
+MOST_FACTOR = 4.0
+"""How far a bound is raised at most: bytes are more than tokens, so the rest is nonsense."""
+
 
 async def perform(begun: Begun, seat: Seat, host: Host) -> None:
-    """Do the act, and put its outcome into the mailbox."""
+    """Do the act, settle its reservation as its outcome says, and put that into the mailbox.
+
+    Raises what driving a child raises: a journal that takes no event ends the whole tree.
+    """
     scope = seat.scopes[begun.act]
+    # Without an outcome it is charged in full: nobody knows how far it came.
+    charged = begun.reserved, begun.reserved_micro_usd
     try:
         match begun.what:
             case "model":
@@ -33,28 +42,27 @@ async def perform(begun: Begun, seat: Seat, host: Host) -> None:
                 bodies = await _call_tool(begun, seat, host, scope)
             case "child":
                 bodies = await _run_child(begun, seat, host)
-    except Unavailable:
+    except (Unavailable, IllegalMove):
         raise
     except Exception as error:
         # The one place where a bug ends an act instead of the process: the run goes on, or ends
         # as failed, with everything that it has.
         logger.exception("act %d (%s) of run %s", begun.act, begun.tool or "model", seat.run.id)
-        bodies = _crashed(begun, seat, host.redact(f"{type(error).__name__}: {error}"))
+        bodies = _crashed(begun, host.redact(f"{type(error).__name__}: {error}"))
+    else:
+        charged = _charged(bodies)
     finally:
-        forget(seat, (begun,))
+        forget(seat, begun, charged)
     seat.inbox.put(Outcome(bodies))
 
 
-def forget(seat: Seat, acts: Iterable[Begun]) -> None:
-    """Drop what was kept for acts that are over, or were never committed."""
-    for begun in acts:
-        seat.scopes.pop(begun.act, None)
-        seat.requests.pop(begun.act, None)
-        seat.calls.pop(begun.act, None)
-        seat.changes.pop(begun.act, None)
-        for hold in seat.holds.pop(begun.act, ()):
-            if hold is not None and not hold.settled:
-                ledger.settle(hold, 0)
+def forget(seat: Seat, begun: Begun, charged: tuple[int, int]) -> None:
+    """Drop what was kept for an act, and settle what it had reserved: tokens, micro-dollars."""
+    for kept in (seat.scopes, seat.requests, seat.calls, seat.changes):
+        kept.pop(begun.act, None)
+    for hold, used in zip(seat.holds.pop(begun.act, ()), charged, strict=False):
+        if hold is not None:
+            ledger.settle(hold, used)
 
 
 def lost(begun: Begun) -> Lost:
@@ -71,17 +79,23 @@ def lost(begun: Begun) -> Lost:
     )
 
 
-def _crashed(begun: Begun, seat: Seat, why: str) -> tuple[Body, ...]:
+def _charged(bodies: Iterable[Body]) -> tuple[int, int]:
+    for body in bodies:
+        if isinstance(body, Answered | Lost):
+            return body.charged, body.charged_micro_usd
+    return 0, 0
+
+
+def _crashed(begun: Begun, why: str) -> tuple[Body, ...]:
     text = f"internal error: {why}"
     if begun.what != "model":
         return (Done(act=begun.act, call_id=begun.call_id, text=text, is_error=True),)
-    charged, micro = _settle(seat, begun, None, None)
     return (
         Answered(
             act=begun.act,
-            charged=charged,
-            uncertain=charged,
-            charged_micro_usd=micro,
+            charged=begun.reserved,
+            uncertain=begun.reserved,
+            charged_micro_usd=begun.reserved_micro_usd,
             fault="Crash",
             message=text,
         ),
@@ -93,6 +107,9 @@ async def count(opened: Opened, request: Request, seat: Seat) -> None:
     try:
         tokens = await opened.model.count_input(request)
     except ModelFault:
+        tokens = None
+    except Exception:
+        logger.exception("counting the input of run %s", seat.run.id)
         tokens = None
     seat.inbox.put(Counted(opened.model.name, digest(request), tokens))
 
@@ -119,66 +136,69 @@ async def _call_model(
         except (ModelFault, NeedsModel) as error:
             fault = error
     ms = round((time.monotonic() - began) * 1000)
-    if answer is None and fault is None:
-        _settle(seat, begun, None, None)
+    if answer is not None:
+        return _answered(begun, answer, opened, seat, host, ms)
+    if fault is None:
         return (lost(begun),)
-    if answer is None:
-        billed = isinstance(fault, ModelFault) and fault.billed
-        charged, micro = _settle(seat, begun, None if billed else 0, 0)
-        return (
-            Answered(
-                act=begun.act,
-                charged=charged,
-                uncertain=charged,
-                charged_micro_usd=micro,
-                ms=ms,
-                fault=type(fault).__name__,
-                message=host.redact(str(fault)),
-                help=fault.help if fault else "",
-            ),
-        )
-    usage = answer.usage
-    cost = opened.price.cost(usage) if usage and opened.price else None
-    charged, micro = _settle(seat, begun, usage.total if usage else None, cost)
-    bodies: list[Body] = [
+    billed = isinstance(fault, ModelFault) and fault.billed
+    charged = begun.reserved if billed else 0
+    return (
         Answered(
             act=begun.act,
-            text=host.redact(answer.text),
-            calls=answer.calls,
-            opaque=tuple(dict(item) for item in answer.opaque),
-            stop=answer.stop.value,
-            model=answer.model,
-            usage=usage,
             charged=charged,
-            uncertain=0 if usage else charged,
-            charged_micro_usd=micro,
+            uncertain=charged,
+            charged_micro_usd=begun.reserved_micro_usd if billed else 0,
             ms=ms,
-        )
-    ]
-    if usage and usage.total > begun.reserved:
-        if usage.input > begun.bound:
-            known = host.bound_factor.get(opened.model.name, 1.0)
-            host.bound_factor[opened.model.name] = known * usage.input / max(1, begun.bound)
-        bodies.append(
-            Noted(
-                what="overrun",
-                text=f"{opened.model.name} counted {usage.total:,} tokens where at most "
-                f"{begun.reserved:,} were reserved; the run was ended",
-            )
-        )
-    return tuple(bodies)
+            fault=type(fault).__name__,
+            message=host.redact(str(fault)),
+            help=fault.help,
+        ),
+    )
 
 
-def _settle(seat: Seat, begun: Begun, used: int | None, micro_usd: int | None) -> tuple[int, int]:
-    """Settle the act's reservation, once; `None`: nobody knows, so all of it. What was charged."""
-    hold, money = seat.holds.pop(begun.act)
-    charged = hold.n if used is None else used
-    ledger.settle(hold, charged)
-    if money is None:
-        return charged, micro_usd or 0
-    micro = money.n if micro_usd is None else micro_usd
-    ledger.settle(money, micro)
-    return charged, micro
+def _answered(
+    begun: Begun, answer: Answer, opened: Opened, seat: Seat, host: Host, ms: int
+) -> tuple[Body, ...]:
+    usage = answer.usage if answer.usage and answer.usage.is_possible else None
+    charged, micro_usd = begun.reserved, begun.reserved_micro_usd
+    if usage is not None:
+        charged = usage.total
+        micro_usd = opened.price.cost(usage) if opened.price else 0
+    answered = Answered(
+        act=begun.act,
+        text=host.redact(answer.text),
+        calls=_told_apart(answer.calls, begun.act),
+        opaque=tuple(dict(item) for item in answer.opaque),
+        stop=answer.stop.value,
+        model=answer.model,
+        usage=usage,
+        charged=charged,
+        uncertain=0 if usage else charged,
+        charged_micro_usd=micro_usd,
+        ms=ms,
+    )
+    if usage is not None and usage.input > begun.bound:
+        name, known = opened.model.name, host.bound_factor.get(opened.model.name, 1.0)
+        raised = known * usage.input / max(1, begun.bound)
+        host.bound_factor[name] = min(raised, MOST_FACTOR)
+    over = ""
+    if charged > begun.reserved:
+        over = f"{charged:,} tokens where at most {begun.reserved:,} were reserved"
+    elif seat.money is not None and micro_usd > begun.reserved_micro_usd:
+        reserved = begun.reserved_micro_usd / 1e6
+        over = f"${micro_usd / 1e6:.6f} where at most ${reserved:.6f} were reserved"
+    if not over:
+        return (answered,)
+    text = f"{opened.model.name} counted {over}; the run was ended"
+    return answered, Noted(what="overrun", text=text)
+
+
+def _told_apart(calls: tuple[ToolCall, ...], act: int) -> tuple[ToolCall, ...]:
+    """The calls, each with an id of its own: by that it finds its reply."""
+    ids = {call.id for call in calls}
+    if len(ids) == len(calls) and "" not in ids:
+        return calls
+    return tuple(replace(call, id=f"call_{act}_{i}") for i, call in enumerate(calls))
 
 
 # Tool calls.
@@ -238,9 +258,7 @@ async def _run_child(begun: Begun, seat: Seat, host: Host) -> tuple[Body, ...]:
     if child.run.ended is None:
         # Suspended: what is begun stays begun, and is resumed with its parent.
         return ()
-    ledger.close(child.account)
-    if child.money is not None:
-        ledger.close(child.money)
+    child.close()
     return (child_done(begun, child.run, seat.run, host),)
 
 

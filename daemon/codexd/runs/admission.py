@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 from typing import Any
 
 from codexd.errors import CodexdError, Denied, ToolFault
@@ -36,13 +37,28 @@ from codexd.runs.run import (
     Want,
 )
 from codexd.runs.seat import Seat
+from codexd.runs.view import Status
 from codexd.tools import FileChange, Finding
 from codexd.tools.acting import Delegate, ReportFinding, UpdatePlan
 from codexd.tools.table import parse_arguments
 
+logger = logging.getLogger(__name__)
+
 
 async def admit(want: Want, run: Run, seat: Seat, host: Host) -> list[Body]:
     """The events with which `want` begins, or is refused; empty: it waits."""
+    try:
+        return await _admit(want, run, seat, host)
+    except Exception as error:
+        # As where acts are performed: a bug ends the call, or else the run, and no other.
+        logger.exception("%s of run %s", type(want).__name__, run.id)
+        text = f"internal error: {type(error).__name__}: {error}"
+        if isinstance(want, CallTool):
+            return [_refused(want.call, ToolFault(text), host)]
+        return [ended(run, Status.FAILED, host.redact(text))]
+
+
+async def _admit(want: Want, run: Run, seat: Seat, host: Host) -> list[Body]:
     match want:
         case CallModel():
             return spending.admit_call(run, seat, host)
@@ -140,7 +156,7 @@ def subject_of(arguments: str) -> str:
     try:
         values: dict[str, Any] = json.loads(arguments)
         return str(next(iter(values.values()), ""))[:200]
-    except (ValueError, AttributeError):
+    except (ValueError, AttributeError, RecursionError):
         return ""
 
 

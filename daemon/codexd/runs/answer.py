@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 from pydantic import BaseModel, ValidationError
+from pydantic_core import from_json, to_json
 
 from codexd.runs.view import Criterion, Judged
 
@@ -116,12 +117,24 @@ def parse_result(text: str) -> Result | None:
     data = read.data
     if isinstance(data, str):
         with suppress(ValueError):  # a text that is no JSON stays a text
-            data = json.loads(data)
+            data = _strict(data)
+    data = from_json(
+        to_json(data, inf_nan_mode="null")
+    )  # as it is stored: a number beyond all is null
     criteria = tuple(
         (row.criterion, verdicts.get(row.judged, Judged.NOT_JUDGED), row.evidence)
         for row in read.criteria
     )
     return Result(read.summary.strip(), criteria, data)
+
+
+def says_nothing(text: str) -> bool:
+    """Whether an answer has no word in it, or is a result without any."""
+    value = _json_object(text)
+    if isinstance(value, dict) and "summary" in value:
+        told = cast("dict[str, Any]", value)
+        return not str(told["summary"] or "").strip() and not told.get("data")
+    return not any(character.isalnum() for character in text)
 
 
 def judge(declared: Sequence[str], result: Result | None) -> tuple[Criterion, ...]:
@@ -163,6 +176,14 @@ def _plain(text: str) -> str:
 def _json_object(text: str) -> object:
     decoder = json.JSONDecoder()
     for match in re.finditer(r"\{", text):
-        with suppress(ValueError):
-            return decoder.raw_decode(text, match.start())[0]
+        with suppress(ValueError, RecursionError):
+            _, end = decoder.raw_decode(text, match.start())
+            return _strict(text[match.start() : end])
     return None
+
+
+def _strict(text: str) -> Any:
+    """What JSON text says; a `ValueError` for what could not be stored and read again: NaN, half
+    of a surrogate pair, an abyss.
+    """
+    return from_json(f"[[{text}]]", allow_inf_nan=False)[0][0]

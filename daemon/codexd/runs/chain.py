@@ -8,6 +8,8 @@ import json
 import os
 import secrets
 import sqlite3
+from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -83,38 +85,65 @@ def link(key: bytes, previous: bytes, row: Row, digest: bytes) -> bytes:
     return hmac.digest(key, previous + text.encode(), "sha256")
 
 
-def verify(db: sqlite3.Connection, key: bytes, head: tuple[int, bytes] | None) -> list[Fault]:
+def verify(db: sqlite3.Connection, key: bytes, heads: Sequence[tuple[int, bytes]]) -> list[Fault]:
     """Where the chain does not hold; empty where it is whole.
 
-    Finds an edited, dropped or reordered record always, and a cut tail by `head` (the sequence
-    number and hash last written down outside the database). A whole journal rewritten by a
-    holder of the key is not found.
+    Finds an edited, dropped or reordered record always, and a cut tail by `heads` (sequence
+    numbers and hashes written down outside the database). A whole journal rewritten by a holder
+    of the key is not found.
     """
     faults: list[Fault] = []
-    previous, last, head_seen = GENESIS, 0, head is None
+    previous, last = GENESIS, 0
+    named = dict(heads)
+    erasable: set[str] = set()
     for row in db.execute("SELECT * FROM event ORDER BY seq"):
         seq, run, _, kind, *_, facts, content, digest, written = row
+        # What was tampered with may be of any type.
+        digest = digest if isinstance(digest, bytes) else b""
+        written = written if isinstance(written, bytes) else b""
+        if seq < 1:
+            faults.append(Fault(seq, f"event {seq} was put in"))
+            continue
         if seq != last + 1:
             gone = f"event {last + 1} is" if seq == last + 2 else f"events {last + 1}–{seq - 1} are"
             faults.append(Fault(last + 1, f"{gone} missing"))
         if _sha256(facts) != digest[:32]:
             faults.append(Fault(seq, f"the facts of event {seq} ({kind} of run {run}) were edited"))
+        if kind == "started" and _may_be_erased(facts):
+            erasable.add(run)
         if content is not None and _sha256(content) != digest[32:]:
             faults.append(Fault(seq, f"the content of event {seq} ({kind}) was edited"))
-        if seq == last + 1 and link(key, previous, row[:7], digest) != written:
+        if content is None and len(digest) > 32 and run not in erasable:
+            text = f"the content of event {seq} ({kind}) is gone, and its run keeps it for good"
+            faults.append(Fault(seq, text))
+        if seq == last + 1 and not _follows(key, previous, row[:7], digest, written):
             faults.append(Fault(seq, f"event {seq} ({kind} of run {run}) breaks the chain"))
-        if head is not None and seq == head[0]:
-            head_seen = True
-            if written != head[1]:
-                faults.append(Fault(seq, f"event {seq} is not the one that journal.head names"))
+        if named.pop(seq, written) != written:
+            faults.append(Fault(seq, f"event {seq} is not the one that journal.head names"))
         previous, last = written, seq
-    if head is not None and not head[0]:
-        faults.append(Fault(last, "journal.head is damaged, so a cut tail would not be seen"))
-    elif head is not None and not head_seen:
-        faults.append(Fault(last, f"the tail was cut: journal.head names event {head[0]}"))
+    for seq in sorted(named):
+        what = f"the tail was cut: journal.head names event {seq}"
+        if not seq:
+            what = "journal.head is damaged, so a cut tail would not be seen"
+        faults.append(Fault(last, what))
+    if last and not heads:
+        faults.append(Fault(last, "journal.head is gone, so a cut tail would not be seen"))
     return faults
 
 
-def _sha256(stored: bytes | str) -> bytes:
-    # What was tampered with may have become text.
-    return hashlib.sha256(stored.encode() if isinstance(stored, str) else stored).digest()
+def _follows(key: bytes, previous: bytes, row: Row, digest: bytes, written: bytes) -> bool:
+    try:
+        return link(key, previous, row, digest) == written
+    except TypeError:  # bytes where a text or a number was written
+        return False
+
+
+def _may_be_erased(started: bytes | str) -> bool:
+    """Whether retention may take the conversation of the run that began so."""
+    with suppress(ValueError, TypeError, AttributeError):
+        return json.loads(started).get("retention", "permanent") != "permanent"
+    return False
+
+
+def _sha256(stored: object) -> bytes:
+    return hashlib.sha256(stored if isinstance(stored, bytes) else str(stored).encode()).digest()

@@ -55,10 +55,14 @@ class Host:
             self.publish(event.run, event.body.kind)
 
     def keep_slot(self, seat: Seat, run: Run) -> None:
-        """Give the run's place back, unless it has an act in flight other than a child."""
+        """Give the run's place back, unless it has an act in flight other than a child; and its
+        turn to have one, unless it waits for it.
+        """
         if seat.has_slot and not any(begun.what != "child" for begun in run.in_flight):
             seat.has_slot = False
             self.slots.give_back()
+        elif not seat.has_slot and seat.waiting != "slot":
+            self.slots.forget(seat.wake)
 
     def take_slot(self, seat: Seat) -> bool:
         """Have a place for the run, or be woken when there is one."""

@@ -34,6 +34,7 @@ from codexd.runs.events import (
     Event,
     Lost,
     Started,
+    Unknown,
     decode,
     encode,
 )
@@ -47,6 +48,8 @@ MIGRATIONS = [text for kind, _, text in _NAMED if kind == "migration"]
 SQL = {name: text for kind, name, text in _NAMED if kind == "query"}
 
 
+HEAD_SIZE = 20 + 1 + 64 + 1
+"""Bytes of a line of `journal.head`: a sequence number and a hash."""
 LEAST_FREE = 65_536
 """Bytes that SQLite needs beside its file before it can read or write anything."""
 _FOLDER_HELP = "free some space, or set XDG_STATE_HOME to a folder that can be written"
@@ -232,27 +235,36 @@ class Journal:
                 db.execute("ROLLBACK")
             raise
         if head != before:
-            self._write_head(*head)
+            self._write_head(db, *head)
 
-    def _write_head(self, seq: int, digest: bytes) -> None:
-        """Write down the chain's last link outside the database, where a cut tail shows."""
-        line = f"{seq:020} {digest.hex()}\n"
+    def _write_head(self, db: sqlite3.Connection, seq: int, digest: bytes) -> None:
+        """Write down the chain's last link outside the database, where a cut tail shows.
+
+        It takes the place of the one before. One that is not in the database any more is left
+        to stand, for `verify` to find, and the new one goes below it.
+        """
         # One write of one length over the last one: whoever dies here leaves the old or the new.
         # The events are committed; a disk that is full now makes the check weaker, not them false.
         with suppress(OSError):
             if self._head_fd is None:
-                flags = os.O_CREAT | os.O_WRONLY | os.O_CLOEXEC
+                flags = os.O_CREAT | os.O_RDWR | os.O_CLOEXEC
                 self._head_fd = os.open(self._head_path, flags, 0o600)
-            os.pwrite(self._head_fd, line.encode(), 0)
+            at = max(0, os.fstat(self._head_fd).st_size - 1) // HEAD_SIZE * HEAD_SIZE
+            last = os.pread(self._head_fd, HEAD_SIZE, at)
+            if len(last) == HEAD_SIZE:
+                known, hash = _head(last)
+                if db.execute(SQL["hash"], (known,)).fetchone() != (hash,):
+                    at += HEAD_SIZE
+            os.pwrite(self._head_fd, f"{seq:020} {digest.hex()}\n".encode(), at)
 
-    def _read_head(self) -> tuple[int, bytes] | None:
+    def _read_heads(self) -> list[tuple[int, bytes]]:
+        """What `_write_head` wrote down; `(0, b"")` for what cannot be read."""
         try:
-            seq, _, digest = self._head_path.read_text().strip().partition(" ")
-            return (int(seq), bytes.fromhex(digest)) if seq else None
+            return [_head(line) for line in self._head_path.read_bytes().splitlines()]
         except FileNotFoundError:
-            return None
-        except (OSError, ValueError):
-            return (0, b"")
+            return []
+        except OSError:
+            return [(0, b"")]
 
     def _insert(
         self, db: sqlite3.Connection, work: _Append, head: tuple[int, bytes]
@@ -355,12 +367,12 @@ class Journal:
 
     def verify(self) -> tuple[list[chain.Fault], int, int]:
         """(faults of the chain, number of events, number of runs)."""
-        head = self._read_head()
+        heads = self._read_heads()
         with self._reading() as db:
             db.execute("BEGIN")
             n_events: int = db.execute("SELECT count(*) FROM event").fetchone()[0]
             n_runs: int = db.execute("SELECT count(DISTINCT run) FROM event").fetchone()[0]
-            return chain.verify(db, self._key, head), n_events, n_runs
+            return chain.verify(db, self._key, heads), n_events, n_runs
 
     def _column(self, query: str, *values: object) -> list[Any]:
         with self._reading() as db:
@@ -369,7 +381,7 @@ class Journal:
     @contextmanager
     def _reading(self) -> Generator[sqlite3.Connection]:
         try:
-            with closing(sqlite3.connect(self.path, timeout=5, isolation_level=None)) as db:
+            with closing(_existing(self.path)) as db:
                 yield db
         except sqlite3.Error as error:
             raise _unavailable(self.path, error) from error
@@ -431,7 +443,13 @@ def _connect(path: Path) -> sqlite3.Connection:
     db = sqlite3.connect(path, timeout=10, isolation_level=None)
     db.execute("PRAGMA journal_mode = WAL")
     db.execute("PRAGMA synchronous = FULL")
+    db.execute("PRAGMA secure_delete = ON")  # what retention takes is not left in the file
     return db
+
+
+def _existing(path: Path) -> sqlite3.Connection:
+    """A connection for reading; a file that is gone is not made anew."""
+    return sqlite3.connect(f"{path.as_uri()}?mode=rw", uri=True, timeout=5, isolation_level=None)
 
 
 def _migrate(db: sqlite3.Connection, path: Path) -> None:
@@ -496,10 +514,23 @@ def _project(db: sqlite3.Connection, work: _Append) -> None:
     db.execute(SQL["update_run"], row)
 
 
+def _head(line: bytes) -> tuple[int, bytes]:
+    try:
+        seq, _, hash = line.decode().strip().partition(" ")
+        return int(seq), bytes.fromhex(hash)
+    except ValueError:
+        return 0, b""
+
+
 def _event(row: tuple[Any, ...]) -> Event:
     seq, run, n, kind, v, at, active_ms, facts, content, digest, written = row
+    try:
+        body = decode(kind, v, facts, content)
+    except (ValueError, TypeError):  # it was tampered with: `chain.verify` says where
+        body = Unknown(name=f"{kind} v{v}, damaged")
     erased = content is None and len(digest) > 32
-    return Event(seq, run, n, at, active_ms, decode(kind, v, facts, content), written.hex(), erased)
+    hash = written.hex() if isinstance(written, bytes) else str(written)
+    return Event(seq, run, n, at, active_ms, body, hash, erased)
 
 
 def _tell(batch: list[_Job]) -> None:

@@ -61,6 +61,9 @@ CREATE INDEX run_content ON run (ended_at) WHERE content_bytes > 0;
 -- The end of the chain.
 SELECT seq, hash FROM event ORDER BY seq DESC LIMIT 1;
 
+-- query: hash
+SELECT hash FROM event WHERE seq = ?;
+
 -- query: insert_event
 INSERT INTO event VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
 
@@ -106,7 +109,7 @@ SELECT * FROM event WHERE seq > ? ORDER BY seq LIMIT ?;
 SELECT seq FROM event WHERE run = ? AND n = 1;
 
 -- query: roots
-SELECT id FROM run WHERE parent IS NULL ORDER BY started_at DESC, rowid DESC LIMIT ?;
+SELECT id FROM run WHERE parent IS NULL ORDER BY rowid DESC LIMIT ?;
 
 -- query: children
 SELECT id FROM run WHERE parent = ? ORDER BY rowid;
@@ -126,6 +129,3 @@ SELECT lock_path FROM host WHERE id = ?;
 
 -- query: host_pid
 SELECT pid FROM host WHERE id = ?;
-
--- query: spent_since
-SELECT coalesce(sum(spent), 0) FROM run WHERE parent IS NULL AND started_at >= ?;

@@ -141,12 +141,6 @@ def wait(account: Account, wake_up: Callable[[], None]) -> bool:
     return True
 
 
-def forget(account: Account, wake_up: Callable[[], None]) -> None:
-    """Take a waiter back (its run stops); the next in line gets its turn."""
-    if wake_up in account.calls.waiting:
-        account.calls.waiting.remove(wake_up)
-
-
 def wake(account: Account) -> None:
     """Let everyone who waits ask again, in the order in which they came."""
     waiting = account.calls.waiting

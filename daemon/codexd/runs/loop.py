@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 
 import anyio
 
-from codexd.errors import Unavailable, leaves
+from codexd.errors import IllegalMove, Unavailable, leaves
 from codexd.runs import acts
 from codexd.runs.admission import admit
 from codexd.runs.events import Answered, Begun, Body, Done, Event, Stopping
@@ -29,12 +29,14 @@ async def drive(seat: Seat, host: Host) -> None:
     """Drive the run of `seat` until it has ended, or was suspended; `seat.run` is then as it was
     committed last.
 
-    Raises `Unavailable` where the journal does not take an event: nothing more is begun, what is
-    in flight is ended, and the run is left to be resumed.
+    Raises `Unavailable` where the journal does not take an event, `IllegalMove` where another host
+    drives the run: nothing more is begun, what is in flight is ended, in the whole tree, and the
+    run is left to be resumed.
     """
     host.seats[seat.run.id] = seat
     seat.watch.start()
-    news: Sequence[Body] = seat.opening
+    # Who was stopped before the first step begins nothing.
+    news: Sequence[Body] = (*seat.opening, *_news(seat, seat.inbox.take_nowait()))
     try:
         async with anyio.create_task_group() as group:
             deadline = fold(seat.run, seat.opening).deadline_seconds
@@ -57,12 +59,15 @@ async def drive(seat: Seat, host: Host) -> None:
             group.cancel_scope.cancel()
     except BaseExceptionGroup as faults:
         # A store that is gone stops every act; whoever started the run is told of it once.
-        unavailable = next((f for f in leaves(faults) if isinstance(f, Unavailable)), None)
-        if unavailable is None:
+        told = next((f for f in leaves(faults) if isinstance(f, Unavailable | IllegalMove)), None)
+        if told is None:
             raise
-        raise unavailable from None
+        raise told from None
     finally:
         host.leave(seat)
+        for child in seat.prepared.values():
+            if child not in seat.children and not child.account.closed:
+                child.close()
 
 
 async def _step(seat: Seat, host: Host, news: Sequence[Body]) -> list[Begun]:
@@ -85,7 +90,10 @@ async def _step(seat: Seat, host: Host, news: Sequence[Body]) -> list[Begun]:
             try:
                 events = await _committed((*news, *begin), news, seat, host)
             except BaseException:
-                acts.forget(seat, begun)
+                for body in begun:
+                    acts.forget(seat, body, (0, 0))
+                    if body.what == "child":
+                        seat.child_acts[body.act].close()
                 raise
             seat.run = stamped(run, events[-1])
             host.published(seat, events)
@@ -171,8 +179,11 @@ def _stop_acts(seat: Seat) -> None:
             seat.scopes[begun.act].cancel()
     if stopping:
         for begun in seat.again:
-            seat.inbox.put(Outcome((acts.lost(begun),)))
-    seat.again = ()
+            if begun.what != "child":
+                seat.inbox.put(Outcome((acts.lost(begun),)))
+    # A child that was to be taken up again is, where it is to be stopped: it has an end to write.
+    children = tuple(begun for begun in seat.again if begun.what == "child")
+    seat.again = children if stopping else ()
 
 
 async def _watch_deadline(seconds: float, seat: Seat) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
 from codexd.models import Answer, Item, Stop, ToolCall, ToolReply, UserText
-from codexd.runs.answer import Result, misfit, missing, parse_result
+from codexd.runs.answer import Result, misfit, missing, parse_result, says_nothing
 from codexd.runs.events import (
     Answered,
     Begun,
@@ -536,7 +536,7 @@ def _next_calls(run: Run) -> tuple[Want, ...]:
             break
         if name == "delegate":
             n_children += 1
-            if limit is not None and n_children > limit:
+            if limit and n_children > limit:  # where none may be, it is refused
                 break
         wants.append(CallTool(pending.call))
         if name in WRITERS:
@@ -609,7 +609,7 @@ def _after_answer(run: Run, answer: Answer) -> Want:
     has_turns = run.started.max_turns is None or _n_turns(run) < run.started.max_turns
     if wanted and has_turns and not run.lightweight:
         return AskAgain("result", " ".join(wanted))
-    if not answer.text.strip() and not run.findings and not run.wrote:
+    if says_nothing(answer.text) and not run.findings and not run.wrote:
         return Finish(
             Status.FAILED,
             "the model answered nothing and did nothing",

@@ -12,6 +12,7 @@ from pydantic import BaseModel
 
 from codexd.agents.definition import AgentDefinition
 from codexd.models import Model, Request, Usage
+from codexd.runs import ledger
 from codexd.runs.events import Begun, Body
 from codexd.runs.ledger import Account, Hold
 from codexd.runs.run import Run
@@ -105,6 +106,10 @@ class Inbox:
     async def take(self) -> list[Message]:
         """All messages that are there, at least one."""
         await self._event.wait()
+        return self.take_nowait()
+
+    def take_nowait(self) -> list[Message]:
+        """All messages that are there."""
         self._event = anyio.Event()
         messages, self._messages = self._messages, []
         return messages
@@ -178,6 +183,12 @@ class Seat:
     """What it waits for, in words; empty while it does something."""
     streamed: int = 0
     """Bytes of text that the answer in flight has so far (progress)."""
+
+    def close(self) -> None:
+        """Give what is left back to the parent's accounts, where the spending joins theirs."""
+        for account in (self.account, self.money):
+            if account is not None:
+                ledger.close(account)
 
     def wake(self) -> None:
         """Have the run ask again for what it waits for."""

@@ -33,7 +33,7 @@ class Slots:
             self._waiting.popleft()()
 
     def forget(self, wake: Callable[[], None]) -> None:
-        """Take a waiter back (its run stops), and hand its turn on."""
+        """Take a waiter back that does not need a place any more, and hand its turn on."""
         if wake in self._waiting:
             self._waiting.remove(wake)
         elif self._free > 0 and self._waiting:

@@ -134,6 +134,8 @@ def _room(seat: Seat, opened: Opened, bound: int) -> int:
     if seat.money is not None and opened.price is not None:
         money = seat.money.room - opened.price.bound(bound, 0)
         per_1000 = opened.price.bound(0, 1000)
+        if money < 0:
+            return -1
         # Rounded down twice: a price for a call may be in it once more than it costs.
         room = min(room, money * 1000 // per_1000 - 1 if per_1000 else room)
     return room
@@ -171,7 +173,7 @@ def _begin(offer: Offer, run: Run, seat: Seat, host: Host) -> list[Body]:
     if not host.take_slot(seat):
         return []
     opened, bound, cap = offer.opened, offer.bound, offer.cap
-    micro_usd = opened.price.bound(bound, cap) if seat.money and opened.price else 0
+    micro_usd = opened.price.bound(bound, cap) if opened.price else 0
     hold = ledger.reserve(seat.account, bound + cap)
     money = ledger.reserve(seat.money, micro_usd) if seat.money else None
     assert hold is not None, "room was there a moment ago, and nobody else could act since"

@@ -10,6 +10,8 @@ from functools import lru_cache
 from pathlib import PurePosixPath
 from typing import Any, cast
 
+from pydantic_core import from_json, to_json
+
 from codexd.agents.definition import AgentDefinition
 from codexd.errors import BadRequest, BudgetExceeded, Denied
 from codexd.policy import Grant, Layer
@@ -60,6 +62,8 @@ def group_of(
     orders = [_without_secrets(order, host) for order in orders]
     budgets = [budget_of(order, host) for order in orders]
     limit = sum(budgets) if total_budget is None else total_budget
+    if limit < 0:
+        raise BadRequest(f"a total budget of {limit} is below zero")
     account = ledger.open_root(limit)
     money = _money_root(budget_micro_usd)
     run_id = _new_id()
@@ -101,6 +105,8 @@ def child_of_group(group: Seat, index: int, host: Host, *, run_id: str | None = 
 
 def child_of(parent: Seat, spec: ChildSpec, host: Host, *, run_id: str | None = None) -> Seat:
     """A child that a running agent delegates to. Raises `CodexdError`, told to its model."""
+    if parent.run.started.max_children == 0:
+        raise Denied("this agent starts no child runs (max_parallel_tasks is 0)")
     definition = host.registry().find(spec.agent)
     depth = parent.run.started.depth + 1
     deepest = min(
@@ -118,14 +124,10 @@ def _below(
     order: Order, parent: Seat, cap: int, *, sure: int, host: Host, run_id: str | None
 ) -> Seat:
     """A child with an allowance of its parent's."""
-    account = ledger.open_child(parent.account, cap=cap, sure=sure)
-    if account is None or cap <= 0:
+    account = ledger.open_child(parent.account, cap=cap, sure=sure) if cap > 0 else None
+    if account is None:
         raise BudgetExceeded("nothing of the budget is left for a child run")
-    try:
-        return _child(order, parent, account, host, run_id=run_id)
-    except BaseException:
-        ledger.close(account)
-        raise
+    return _child(order, parent, account, host, run_id=run_id)
 
 
 def budget_of(order: Order, host: Host) -> int:
@@ -148,13 +150,19 @@ def budget_of(order: Order, host: Host) -> int:
 def _child(
     order: Order, parent: Seat, account: Account, host: Host, *, run_id: str | None = None
 ) -> Seat:
-    money = None
+    """A child with its accounts, which are closed again where it may not begin."""
+    money = _money_root(order.budget_micro_usd)
     if parent.money is not None:
-        cap = parent.money.room
-        if order.budget_micro_usd is not None:
-            cap = min(cap, order.budget_micro_usd)
+        room = max(0, parent.money.room)
+        cap = room if order.budget_micro_usd is None else min(room, order.budget_micro_usd)
         money = ledger.open_child(parent.money, cap=cap, sure=0)
-    return _seat(order, host, parent=parent, account=account, money=money, run_id=run_id)
+    try:
+        return _seat(order, host, parent=parent, account=account, money=money, run_id=run_id)
+    except BaseException:
+        for opened in (account, money):
+            if opened is not None:
+                ledger.close(opened)
+        raise
 
 
 def _seat(
@@ -175,12 +183,13 @@ def _seat(
             f"{opened.model.host} was not allowed to read files here",
             help=f"run {definition.name} by itself: then it is asked for",
         )
-    if money is not None and opened.price is None:
-        raise BadRequest(
-            f"no price is known for {opened.model.name}, so a limit in money cannot be kept",
-            help="leave --budget-usd out: the limit in tokens holds",
-        )
     light = host.light_model()
+    for used in (opened, light):
+        if money is not None and used is not None and used.price is None:
+            raise BadRequest(
+                f"no price is known for {used.model.name}, so a limit in money cannot be kept",
+                help="leave --budget-usd out: the limit in tokens holds",
+            )
     artifacts = definition.artifacts if order.artifacts is None else order.artifacts
     above = _policy_of(parent, host)
     policy = (*above, _for_artifacts(definition.policy, definition.artifacts, artifacts))
@@ -298,8 +307,8 @@ def _schema(tool: Tool) -> dict[str, Any]:
 
 @lru_cache(maxsize=64)  # hundreds of runs of one definition have the same layers
 def _plain(layer: Layer) -> dict[str, Any]:
-    """The layer as plain data, shared: not to be changed."""
-    return asdict(layer)
+    """The layer as plain data, as it is read again; shared: not to be changed."""
+    return from_json(to_json(asdict(layer)))
 
 
 def _own_artifacts(declared: Sequence[tuple[str, ...]]) -> list[tuple[str, ...]]:

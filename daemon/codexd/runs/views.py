@@ -8,8 +8,9 @@ from dataclasses import replace
 from typing import Any
 
 from codexd.runs.ending import ended
-from codexd.runs.events import Begun
-from codexd.runs.run import Run
+from codexd.runs.events import Begun, Ended, Started
+from codexd.runs.journal import Stored
+from codexd.runs.run import Run, begin
 from codexd.runs.seat import Seat
 from codexd.runs.view import RunView, Status
 
@@ -71,6 +72,29 @@ def view_of(
         data=end.data,
         notes=run.notes,
         children=tuple(children),
+    )
+
+
+def from_row(stored: Stored) -> Run:
+    """What can be told of a run whose events a newer codexd wrote, or somebody damaged."""
+    started = Started(
+        root=stored.root,
+        parent=stored.parent,
+        agent=stored.agent,
+        goal=stored.goal,
+        model="unknown",
+        budget=0,
+        notes=("its events cannot be read by this codexd; `codexd audit verify` checks them",),
+    )
+    known = stored.status if stored.status in set(Status) else Status.FAILED
+    return replace(
+        begin(stored.id, started),
+        began_at=stored.started_at,
+        ended_at=stored.ended_at,
+        spent=stored.spent,
+        uncertain=stored.uncertain,
+        notes=started.notes,
+        ended=Ended(status=Status(known), spent=stored.spent) if stored.ended_at else None,
     )
 
 

@@ -12,7 +12,7 @@ from inspect import isclass
 from typing import Any, get_args
 
 from pydantic import AliasChoices, BaseModel, ValidationError
-from pydantic_core import ErrorDetails
+from pydantic_core import ErrorDetails, from_json
 
 from codexd.agents.toolnames import ALIASES, BUILT_IN, WRITING, canonical
 from codexd.errors import ToolFault
@@ -187,8 +187,9 @@ def parse_arguments(tool: Tool, json_text: str) -> BaseModel:
     Raises `ToolFault` that names each field, what was expected and the nearest known name.
     """
     try:
-        data: Any = json.loads(json_text) if json_text.strip() else {}
-    except (ValueError, RecursionError) as error:
+        # Strictly: a half of a character would be in a path, or in the journal, as no text can be.
+        data: Any = from_json(json_text) if json_text.strip() else {}
+    except ValueError as error:
         raise ToolFault(
             f"the arguments of `{tool.name}` are no JSON: {error}",
             help="send one JSON object; escape quotes and line ends in texts",
