@@ -136,6 +136,14 @@ def test_a_misspelt_tool_is_told_before_the_run(folder: Path) -> None:
     assert first.endswith("nearest `list_dir`")
 
 
+def test_of_many_remarks_the_first_are_told_and_the_rest_counted(folder: Path) -> None:
+    tools = ", ".join(f"tool_{n}" for n in range(8))
+    (folder / ".codex/agents/x.yaml").write_text(f"name: x\ntools: {{mcp: [{tools}]}}\n")
+    lines = codexd(folder, "delegate", "x").stderr.splitlines()
+    assert [line.count("warning: no built-in tool") for line in lines[:7]] == [1] * 5 + [0, 0]
+    assert lines[5] == "… 3 more: `codexd doctor` and `codexd agents validate` tell all"
+
+
 def test_a_file_where_agents_have_their_folder_is_told(folder: Path) -> None:
     (folder / ".codex/agents").rmdir()
     (folder / ".codex/agents").write_text("hm\n")
