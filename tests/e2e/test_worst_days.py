@@ -237,8 +237,11 @@ def _sleeper(folder: Path) -> None:
 
 
 def sleeping() -> Scripted:
-    """Starts a program that does not end by itself, nor when it is asked to."""
-    script = "trap '' TERM INT HUP; echo $$ > pid.new; mv pid.new pid; while :; do sleep 0.05; done"
+    """Starts a program that does not end for a minute, nor when it is asked to."""
+    script = (
+        "trap '' TERM INT HUP; echo $$ > pid.new; mv pid.new pid; "
+        "n=0; while [ $n -lt 1200 ]; do n=$((n + 1)); sleep 0.05; done"
+    )
     return Scripted(calls=(call("shell", command=["sh", "-c", script], timeout_seconds=600),))
 
 
