@@ -8,6 +8,7 @@ import pytest
 from codexd.agents import registry
 from codexd.agents.registry import AgentEntry, Registry, load
 from codexd.errors import BadDefinition, Severity, UnknownAgent
+from codexd.policy import may_write
 
 
 class Place:
@@ -206,3 +207,31 @@ def test_a_home_that_is_the_workspace_has_its_agents_once(place: Place) -> None:
     assert [(each.path, each.origin) for each in found.entries if each.slug == "x"] == [
         (path, "user")
     ]
+
+
+NO_TOOLS = {
+    ".claude/agents/one.md": "---\nname: one\n---\nDo.\n",
+    ".cursor/agents/two.md": "---\nname: two\nreadonly: true\n---\nDo.\n",
+    ".claude/agents/three.md": "---\nname: three\npermissionMode: plan\n---\nDo.\n",
+    ".github/agents/four.agent.md": "---\nname: four\n---\nDo.\n",
+    ".codex/agents/five.toml": ('name = "five"\ndescription = "d"\ndeveloper_instructions = "i"\n'),
+}
+
+
+@pytest.mark.parametrize("profile", ["read-only", "workspace-write"])
+def test_a_file_without_tools_gets_those_of_the_users_default_profile(
+    place: Place, profile: str
+) -> None:
+    for path, text in NO_TOOLS.items():
+        place.write(path, text)
+    found = load(place.root, home=place.home, profile=profile)
+    may = {
+        name: bool(may_write((found.find(name).policy,), "src/x.py"))
+        for name in ("one", "two", "three", "four", "five")
+    }
+    wide = profile == "workspace-write"
+    # What its author forbids stays forbidden.
+    assert may == {"one": wide, "two": False, "three": False, "four": wide, "five": wide}
+    for name, writes in may.items():
+        assert ("write_file" in found.find(name).tools) == writes
+        assert not may_write((found.find(name).policy,), ".git/config")

@@ -146,11 +146,13 @@ def built_in() -> Path:
     return installed if installed.is_dir() else Path(__file__).parents[3] / "agents"
 
 
-def load(root: Path, *, home: Path, cached: Sequence[AgentEntry] = ()) -> Registry:
+def load(
+    root: Path, *, home: Path, cached: Sequence[AgentEntry] = (), profile: str = "read-only"
+) -> Registry:
     """Every agent that the workspace at `root` has: workspace, other tools', user's, built-in.
 
     An entry of `cached` whose file has not changed is taken as it is. Where a file has since
-    broken, its last version without errors stays in service.
+    broken, its last version without errors stays in service. `profile` is `default_profile`.
     """
     before = {str(entry.path): entry for entry in cached}
     entries: list[AgentEntry] = []
@@ -161,7 +163,7 @@ def load(root: Path, *, home: Path, cached: Sequence[AgentEntry] = ()) -> Regist
         except OSError as fault:
             diagnostics.append(remark(place.folder, f"cannot be read: {fault.strerror}"))
             continue
-        entries += [_entry(path, place, before.get(path)) for path in files]
+        entries += [_entry(path, place, before.get(path), profile) for path in files]
     entries = _shadow(entries)
     file = _aliases(root)
     registry = Registry(tuple(entries), file.names)
@@ -204,11 +206,11 @@ def _within(path: str, bounds: str) -> bool:
     return real == bounds or real.startswith(bounds.rstrip("/") + "/")
 
 
-def _entry(path: str, place: Place, before: AgentEntry | None) -> AgentEntry:
+def _entry(path: str, place: Place, before: AgentEntry | None, profile: str) -> AgentEntry:
     stamp = _stamp(path)
     if before is not None and stamp is not None and before.stamp == stamp:
         return before
-    entry = read_entry(path, place.origin, stamp=stamp, bounds=place.bounds)
+    entry = read_entry(path, place.origin, stamp=stamp, bounds=place.bounds, profile=profile)
     if entry.definition is not None or before is None or before.definition is None:
         return entry
     kept = remark(path, "the last version without errors stays in service", code="stale")
@@ -266,7 +268,12 @@ def _shadowed(entry: AgentEntry, by: Path) -> Diagnostic:
 
 
 def read_entry(
-    path: str, origin: str, *, stamp: Stamp | None = None, bounds: str | None = None
+    path: str,
+    origin: str,
+    *,
+    stamp: Stamp | None = None,
+    bounds: str | None = None,
+    profile: str = "read-only",
 ) -> AgentEntry:
     """The agent in the file at `path`; what keeps it from being read is a diagnostic."""
     try:
@@ -275,7 +282,7 @@ def read_entry(
         found = remark(path, f"cannot be read: {fault.strerror}")
         return AgentEntry(Path(path), origin, None, (found,), stamp=stamp)
     file = Path(path)
-    definition, diagnostics = dialects.read(file, data, origin)
+    definition, diagnostics = dialects.read(file, data, origin, profile=profile)
     return AgentEntry(file, origin, definition, diagnostics, stamp=stamp)
 
 

@@ -46,10 +46,13 @@ class Sheet:
         keys: Mapping[KeyPath, Span],
         values: Mapping[KeyPath, Span],
         homes: Mapping[str, str],
+        profile: str = "read-only",
     ) -> None:
         """`homes` says of keys that decide something where they have their place, for one that
-        stands elsewhere; empty where this dialect has none for it.
+        stands elsewhere; empty where this dialect has none for it. `profile` is the user's
+        `default_profile`, for a file that lists no tools.
         """
+        self.profile = profile
         self.path, self.value, self.keys, self.values = path, value, keys, values
         self.homes = homes
         self.file = str(path)

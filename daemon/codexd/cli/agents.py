@@ -27,7 +27,8 @@ def list_(door: Door) -> int:
         door.show(_names(door))
         return 0
 
-    config, registry = _config(door), _registry(door)
+    config = _config(door)
+    registry = _registry(door, config)
     entries = registry.entries
     # A folder that cannot be read has no row.
     remarks = diagnostics_lines(registry.diagnostics, config.workspace.root)
@@ -45,10 +46,13 @@ def _names(door: Door) -> list[str]:
     return [entry.slug for entry in served if entry.definition is not None]
 
 
-def _registry(door: Door) -> Registry:
+def _registry(door: Door, config: Config | None = None) -> Registry:
     """The agents alone: nothing of a run is needed, and a journal that is broken not opened."""
     home = home_of(door.env)
-    return load(find_workspace(door.folder, home=home).root, home=home)
+    root = find_workspace(door.folder, home=home).root
+    if config is None:
+        return load(root, home=home)
+    return load(root, home=home, profile=config.default_profile)
 
 
 def _config(door: Door) -> Config:
@@ -127,7 +131,8 @@ def show(door: Door) -> int:
     """`codexd agents show NAME`."""
     from codexd.orchestrator.opening import ceilings_of
 
-    config, registry = _config(door), _registry(door)
+    config = _config(door)
+    registry = _registry(door, config)
     definition = registry.find(door.asked.one("NAME") or "")
     entry = next(each for each in registry.entries if each.definition == definition)
     shown = Shown(definition, entry.diagnostics, ceilings_of(config), config)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from codexd.agents import registry as agents
@@ -44,7 +43,7 @@ async def open_host(
         cache=config.folders.cache,
         web_search=config.web_search,
     )
-    registry = LatestRegistry(config.workspace.root, home_of(env))
+    registry = LatestRegistry(config, env)
     async with Models(config, env) as models:
         redactor = Redactor(models.secrets())
         host = Host(
@@ -87,14 +86,15 @@ def _project_rules(context: ToolContext) -> str:
 class LatestRegistry:
     """The agents of a workspace as they are now: files that did not change are not read again."""
 
-    def __init__(self, root: Path, home: Path) -> None:
-        self._root, self._home = root, home
+    def __init__(self, config: Config, env: Mapping[str, str]) -> None:
+        self._root, self._home = config.workspace.root, home_of(env)
+        self._profile = config.default_profile
         self._last: Registry | None = None
 
     def now(self) -> Registry:
         """The registry, looked at anew."""
         cached = self._last.entries if self._last else ()
-        self._last = agents.load(self._root, home=self._home, cached=cached)
+        self._last = agents.load(self._root, home=self._home, cached=cached, profile=self._profile)
         return self._last
 
 

@@ -15,7 +15,6 @@ import anyio.to_thread
 
 from codexd.agents.registry import AgentEntry, Registry
 from codexd.config import Config, load
-from codexd.config.workspace import home_of
 from codexd.errors import BadRequest, Diagnostic, Unavailable, UnknownRun, leaves
 from codexd.models.interface import ModelEntry
 from codexd.orchestrator import consent, creation, doctor, opening
@@ -126,7 +125,7 @@ class Orchestrator:
                 return await codexd.doctor()
         except Unavailable as fault:
             config = load(folder, env=env, model=model, overrides=overrides)
-            registry = opening.LatestRegistry(config.workspace.root, home_of(env)).now()
+            registry = opening.LatestRegistry(config, env).now()
             return await doctor.examine(config, env, fault, registry)
 
     def listen(self, listener: Callable[[Notice], None]) -> None:

@@ -15,15 +15,16 @@ __all__ = ["read"]
 
 
 def read(
-    path: Path, data: bytes, origin: str
+    path: Path, data: bytes, origin: str, *, profile: str = "read-only"
 ) -> tuple[AgentDefinition | None, tuple[Diagnostic, ...]]:
     """What the agent file at `path` with the content `data` defines, and what is wrong with it.
 
     `origin` is where it was found: `workspace`, `claude`, `cursor`, `github`, `user`,
     `built-in`; with the suffix it tells the dialect, and whether the user wrote it. The definition
-    is `None` where one of the diagnostics is an error. Raises nothing that its content could cause.
+    is `None` where one of the diagnostics is an error. `profile` is the user's `default_profile`,
+    for a file that lists no tools. Raises nothing that its content could cause.
     """
-    definition, diagnostics = _read(path, data, origin)
+    definition, diagnostics = _read(path, data, origin, profile)
     if definition is None or origin in _THE_USERS:
         return definition, diagnostics
     layer = replace(definition.policy, own=False)
@@ -47,17 +48,17 @@ _THE_USERS = ("user", "built-in")
 
 
 def _read(
-    path: Path, data: bytes, origin: str
+    path: Path, data: bytes, origin: str, profile: str
 ) -> tuple[AgentDefinition | None, tuple[Diagnostic, ...]]:
     match path.suffix.lower():
         case ".yaml" | ".yml":
             return yaml.read(path, data)
         case ".toml":
-            return toml.read(path, data)
+            return toml.read(path, data, profile)
         case ".md" if path.name.lower().endswith(".agent.md") or origin == "github":
-            return vscode.read(path, data)
+            return vscode.read(path, data, profile)
         case ".md":
-            return claude.read(path, data, "cursor" if origin == "cursor" else "claude")
+            return claude.read(path, data, "cursor" if origin == "cursor" else "claude", profile)
         case _:
             message = "an agent file ends with .yaml, .yml, .toml, .md or .agent.md"
             return None, (Diagnostic(path, 1, 1, 1, 1, Severity.ERROR, message, code="no-dialect"),)

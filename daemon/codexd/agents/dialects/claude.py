@@ -43,10 +43,10 @@ _WITHOUT_EFFECT = {
 
 
 def read(
-    path: Path, data: bytes, dialect: str
+    path: Path, data: bytes, dialect: str, profile: str
 ) -> tuple[AgentDefinition | None, tuple[Diagnostic, ...]]:
     """What the file defines, and the remarks on it; `dialect` is `claude` or `cursor`."""
-    page = front.read(path, data, needs_front=True)
+    page = front.read(path, data, needs_front=True, profile=profile)
     if isinstance(page, Diagnostic):
         return None, (page,)
     definition = _definition(page, dialect)

@@ -8,7 +8,7 @@ from typing import cast
 
 from codexd.agents.mapping import WORKSPACE, Asks, checked, path_fault
 from codexd.agents.sheet import KeyPath, Sheet, Span, nearest
-from codexd.agents.toolnames import ALIASES, BUILT_IN, READING, canonical
+from codexd.agents.toolnames import ALIASES, BUILT_IN, READING, WRITING, canonical
 from codexd.errors import Diagnostic, Severity
 from codexd.policy import Grant
 from codexd.policy.paths import normal
@@ -185,8 +185,15 @@ def joined(*texts: str) -> str:
 
 
 def default_profile(sheet: Sheet, asks: Asks, key: str = "tools") -> None:
-    """Give an agent without a list of tools those that read, and say so."""
+    """Give an agent without a list of tools those of the user's `default_profile`, and say so."""
+    workspace = Grant(WORKSPACE, sheet.source(("name",)))
     asks.tools += READING
-    asks.read = [Grant(WORKSPACE, sheet.source(("name",)))]
-    message = f"no `{key}`: it gets the tools that read, and none that write, run or reach out"
+    asks.read = [workspace]
+    if sheet.profile == "workspace-write":
+        asks.tools += WRITING
+        asks.write = [workspace]
+    message = (
+        f"no `{key}`: it gets the tools that read, and those that write only where your "
+        'codexd.toml says `default_profile = "workspace-write"`'
+    )
     sheet.information(("name",), message, code="default-profile")

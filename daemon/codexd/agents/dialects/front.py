@@ -25,7 +25,9 @@ class Page(NamedTuple):
     """Of the whole file."""
 
 
-def read(path: Path, data: bytes, *, needs_front: bool) -> Page | Diagnostic:
+def read(
+    path: Path, data: bytes, *, needs_front: bool, profile: str = "read-only"
+) -> Page | Diagnostic:
     """The file taken apart, or the error that stands in the way."""
     try:
         text = yaml.decode(data)
@@ -48,7 +50,7 @@ def read(path: Path, data: bytes, *, needs_front: bool) -> Page | Diagnostic:
     if not isinstance(value, dict):
         return common.fault(path, "front matter is keys and values: `name: …`", document.values[()])
     found = cast("dict[str, Any]", value)
-    sheet = Sheet(path, found, document.keys, document.values, common.NO_HOMES)
+    sheet = Sheet(path, found, document.keys, document.values, common.NO_HOMES, profile)
     sheet.remarks += loose
     return Page(sheet, body.strip(), text.split("\n"))
 

@@ -25,7 +25,9 @@ _MODES = ("read-only", "workspace-write", "danger-full-access")
 _SEARCHES = ("disabled", "cached", "live")
 
 
-def read(path: Path, data: bytes) -> tuple[AgentDefinition | None, tuple[Diagnostic, ...]]:
+def read(
+    path: Path, data: bytes, profile: str
+) -> tuple[AgentDefinition | None, tuple[Diagnostic, ...]]:
     """What the TOML file defines, and the remarks on it."""
     try:
         value, keys, values = parse_toml_spans(yaml.decode(data))
@@ -34,7 +36,7 @@ def read(path: Path, data: bytes) -> tuple[AgentDefinition | None, tuple[Diagnos
     except TomlFault as fault:
         span = (fault.line, fault.column, fault.line, fault.column + 1)
         return None, (common.fault(path, str(fault), span),)
-    sheet = Sheet(path, value, keys, values, common.NO_HOMES)
+    sheet = Sheet(path, value, keys, values, common.NO_HOMES, profile)
     definition = _definition(sheet)
     return None if sheet.is_broken else definition, sheet.remarked()
 

@@ -28,9 +28,11 @@ _WITHOUT_EFFECT = {
 }
 
 
-def read(path: Path, data: bytes) -> tuple[AgentDefinition | None, tuple[Diagnostic, ...]]:
+def read(
+    path: Path, data: bytes, profile: str
+) -> tuple[AgentDefinition | None, tuple[Diagnostic, ...]]:
     """What the file defines, and the remarks on it."""
-    page = front.read(path, data, needs_front=False)
+    page = front.read(path, data, needs_front=False, profile=profile)
     if isinstance(page, Diagnostic):
         return None, (page,)
     definition = _definition(page)
