@@ -73,7 +73,8 @@ def test_no_agent_has_more_than_it_needs(name: str) -> None:
     reaching = bool(set(tools["mcp"]) & set(REACHING))
     assert bool(tools["net"]["allow"]) == reaching == (name in ("researcher", "dependency-scout"))
     assert not any("*" in host.split("/")[2] for host in tools["net"]["allow"])
-    may_change = {"test-gen": ["./tests", "./test", "./__tests__"], "refactorer": ["./"]}
+    beside = ["**/*.test.*", "**/*.spec.*", "**/*_test.*", "**/test_*.py"]
+    may_change = {"test-gen": ["./tests", "./test", "./__tests__", *beside], "refactorer": ["./"]}
     assert tools["fs"]["write"] == may_change.get(name, [])
 
 

@@ -302,6 +302,8 @@ def test_a_key_that_limits_nothing_here_is_an_error_in_other_dialects_too():
         ("- name: x\n", 1, 1, "keys and values: `name: …`"),
         ("", 1, 1, "keys and values"),
         ("name: x\nname: y\n", 2, 1, "stands twice"),
+        (f"name: {'x' * 101}\n", 1, 7, "at most 100 characters"),
+        (f"name: x\n{'k' * 201}: 1\n", 2, 1, "more than 200 characters"),
     ],
 )
 def test_a_wrong_value_is_an_error_where_it_stands(text: str, line: int, column: int, said: str):
@@ -311,6 +313,20 @@ def test_a_wrong_value_is_an_error_where_it_stands(text: str, line: int, column:
     assert definition is None
     assert [(each.line, each.column) for each in errors] == [(line, column)]
     assert said in errors[0].message
+
+
+@pytest.mark.parametrize(
+    ("name", "warned"),
+    [
+        ("code-revi\u0435wer", True),
+        ("\u03bfutline", True),
+        ("code-reviewer", False),
+        ("\u0430\u0433\u0435\u043d\u0442", False),
+        ("Python \u30ec\u30d3\u30e5\u30a2", False),
+    ],
+)
+def test_a_name_that_looks_like_another_is_remarked_on(name: str, warned: bool):
+    assert [each.code for each in remarks_on(f"name: {name}\n")] == ["look-alike"] * warned
 
 
 def test_one_look_names_every_fault_from_the_top_down():

@@ -360,9 +360,41 @@ async def test_a_refused_or_impossible_artifact_is_told(shop: ToolContext) -> No
 
 
 @pytest.mark.anyio
-async def test_an_empty_scope_gives_a_reason_instead_of_findings(tmp_path: Path) -> None:
-    run = await play(brief_for(), context_for(tmp_path))
-    assert run.result["summary"].startswith("Nothing was analysed")
+async def test_an_empty_scope_is_a_failure_with_its_reason(tmp_path: Path) -> None:
+    with pytest.raises(ModelFault, match="nothing was analysed"):
+        await play(brief_for(), context_for(tmp_path))
+
+
+CRITERIA = (
+    "Every finding names its file and line",
+    "Every public class and function without a docstring is named",
+    "The outline lists every public class and function",
+)
+
+
+@pytest.mark.anyio
+async def test_of_files_in_other_languages_rules_claim_nothing(tmp_path: Path) -> None:
+    (tmp_path / "lib.rs").write_text("pub fn parse(s: &str) -> i32 { s.parse().unwrap() }\n")
+    (tmp_path / "run.js").write_text("eval(process.argv[2])\n")
+    run = await play(brief_for("Document the API", criteria=CRITERIA), context_for(tmp_path))
+    judged = [one["judged"] for one in run.result["criteria"]]
+    assert judged == ["not_judged", "not_judged", "met"]
+    assert (
+        "Docstrings reads Python only: 2 other files were not looked at (.js, .rs)."
+        in run.result["summary"]
+    )
+
+
+@pytest.mark.anyio
+async def test_where_no_rule_reads_the_language_a_model_is_needed(tmp_path: Path) -> None:
+    (tmp_path / "run.js").write_text("eval(process.argv[2])\n")
+    with pytest.raises(NeedsModel, match=r"security reads Python only: 1 other file .*\.js"):
+        await play(brief_for("Audit the security"), context_for(tmp_path))
+    # Its dependencies are something to tell.
+    (tmp_path / "package.json").write_text('{"dependencies": {"express": "^4"}}\n')
+    run = await play(brief_for("Audit the security"), context_for(tmp_path))
+    assert "1 dependency in 2 files" in run.result["summary"]
+    assert "Security reads Python only" in run.result["summary"]
 
 
 @pytest.mark.anyio

@@ -380,3 +380,13 @@ async def test_parallel_runs_need_a_run(tmp_path: Path) -> None:
     async with house(tmp_path, by_goal({})) as here:
         with pytest.raises(BadRequest, match="no agent"):
             await here.codexd.delegate_parallel(DelegateParallel(runs=()))
+
+
+async def test_the_users_default_profile_reaches_the_runs(tmp_path: Path) -> None:
+    write = Scripted(calls=(call("write_file", path="new.txt", content="x\n"),))
+    files = {".claude/agents/one.md": "---\nname: one\n---\nDo.\n"}
+    config = 'default_profile = "workspace-write"'
+    script = [write, Scripted(text=result("done"))]
+    async with house(tmp_path, script, files=files, config=config) as here:
+        await here.delegate("one")
+        assert (here.workspace / "new.txt").read_text() == "x\n"

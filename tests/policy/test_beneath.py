@@ -2,12 +2,21 @@
 
 import errno
 import os
+import tempfile
 import threading
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from codexd.policy.beneath import Opener, root_folder
+from codexd.policy.beneath import (
+    Opener,
+    kernel_opens,
+    open_by_kernel,
+    open_by_walk,
+    root_folder,
+)
 
 
 def opened(opener: Opener, root: Path, path: str, *, follow: bool = True) -> tuple[str, bytes]:
@@ -149,3 +158,64 @@ def attempt(opener: Opener, root: Path) -> bytes:
         return opened(opener, root, "swap/secret.txt")[1]
     except OSError:
         return b""
+
+
+NAMES = st.sampled_from(["a", "b", "c", "out"])
+WALKS = st.lists(NAMES | st.sampled_from(["..", ".", ""]), min_size=1, max_size=6).map("/".join)
+TARGETS = st.one_of(WALKS, WALKS.map("/{}".format), st.just("ROOT/a"), st.just("../outside/x"))
+TREES = st.dictionaries(
+    st.lists(NAMES, min_size=1, max_size=3).map("/".join),
+    st.one_of(st.just("folder"), st.just("file"), TARGETS.map("link:{}".format)),
+    max_size=10,
+)
+
+
+def planted(root: Path, tree: dict[str, str]) -> None:
+    """What of `tree` can stand there; shallow names first."""
+    for path, what in sorted(tree.items(), key=lambda one: one[0].count("/")):
+        place = root / path
+        if os.path.lexists(place) or not place.parent.is_dir():
+            continue
+        if not place.parent.resolve().is_relative_to(root):
+            continue
+        if what == "folder":
+            place.mkdir()
+        elif what == "file":
+            place.write_text(path)
+        else:
+            place.symlink_to(what.removeprefix("link:").replace("ROOT", str(root)) or ".")
+
+
+@given(tree=TREES, path=WALKS, follow=st.booleans())
+def test_both_ways_of_opening_agree_and_never_leave_the_root(
+    tree: dict[str, str], path: str, follow: bool
+) -> None:
+    if not kernel_opens():
+        pytest.skip("openat2 is absent here (Linux 5.6 or newer has it)")
+    with tempfile.TemporaryDirectory() as folder:
+        base = Path(folder).resolve()
+        (base / "outside").mkdir()
+        (base / "outside" / "x").write_text("secret")
+        root = base / "ws"
+        root.mkdir()
+        planted(root, tree)
+        said: list[str | int] = []
+        with root_folder(root) as top:
+            for opener in (open_by_kernel, open_by_walk):
+                try:
+                    found = opener(top, path or ".", follow=follow)
+                except OSError as fault:
+                    said.append(fault.errno or 0)
+                    continue
+                try:
+                    real = (root / path).resolve(strict=True)
+                    # The oracle: what the system itself makes of the whole name.
+                    assert root / found.path == real
+                    assert real.is_relative_to(root)
+                    assert os.path.samestat(os.fstat(found.fd), real.stat())
+                finally:
+                    os.close(found.fd)
+                said.append(found.path)
+        kinds = {type(one) for one in said}
+        assert len(kinds) == 1, said
+        assert said[0] == said[1] or kinds == {int}, said

@@ -348,7 +348,7 @@ async def test_untested_lists_public_functions_that_no_test_names(context: ToolC
     put(context, {"a.py": code, "tests/test_a.py": "def test_known():\n    known()\n"})
     assert [one["message"] for one in (await analyze(context, "untested"))["findings"]] == [
         "no test names `hard`, and 2 paths lead through it",
-        "no test names `simple`, and 1 path lead through it",
+        "no test names `simple`, and 1 path leads through it",
     ]
 
 

@@ -154,7 +154,7 @@ def load(
 
     `profile` is what a file of another tool gets that says nothing of tools.
     An entry of `cached` whose file has not changed is taken as it is. Where a file has since
-    broken, its last version without errors stays in service.
+    broken, its last version without errors stays in service. `profile` is `default_profile`.
     """
     before = {str(entry.path): entry for entry in cached}
     entries: list[AgentEntry] = []

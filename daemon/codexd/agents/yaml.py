@@ -159,6 +159,8 @@ class _Reader:
         if holder is not None and holder.key is None and isinstance(holder.value, dict):
             key: str = event.value
             path = (*holder.path, key)
+            if len(key) > MAX_KEY:
+                raise YamlFault(f"a key of more than {MAX_KEY} characters", place)
             if key in holder.value:
                 first = self._found.keys[path].line
                 raise YamlFault(f"the key `{key}` stands twice; first in line {first}", place)
@@ -230,6 +232,8 @@ _WORDS: dict[str, bool | None] = {
     **dict.fromkeys(("true", "True", "TRUE"), True),
     **dict.fromkeys(("false", "False", "FALSE"), False),
 }
+MAX_KEY = 200
+"""Characters of the longest key: remarks repeat them."""
 MAX_NUMBER = 40
 """Characters of the longest number; longer ones stay texts."""
 

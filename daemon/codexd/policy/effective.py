@@ -18,12 +18,11 @@ def describe(policy: Policy, *, starts: bool = True) -> tuple[str, ...]:
     Where two layers grant things that only overlap, what both name is shown. `starts`: whether
     granted programs are started here at all.
     """
-    programs = [one for one in effective(policy, "exec") or () if one not in UNHELD]
     phrases = [
         _phrase("reads", effective(policy, "read"), "reads nothing", unsaid="reads ./**"),
         _phrase("writes", effective(policy, "write"), "writes nothing"),
         _phrase("network", effective(policy, "net"), "no network"),
-        _phrase("runs", tuple(programs) if starts else (), "no shell"),
+        _phrase("runs", effective(policy, "exec") if starts else (), "no shell"),
     ]
     if hosts := effective(policy, "net_sub"):
         phrases.append(f"network of programs {_list(hosts)}")
@@ -43,6 +42,8 @@ def effective(policy: Policy, field: Field) -> tuple[str, ...] | None:
         grants = grants_of(layer, field)
         if grants is not None:
             values = tuple(dict.fromkeys(grant.value for grant in grants))
+            if field == "exec":
+                values = tuple(value for value in values if value not in UNHELD)
             left = values if left is None else _common(left, values, _WITHIN[field])
     if left is not None and not opened(policy, field):
         left = tuple(value for value in left if not closed(field, value))

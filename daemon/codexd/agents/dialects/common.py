@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import cast
@@ -40,7 +41,24 @@ def name(sheet: Sheet, how: str = "name: ") -> str:
             sheet.error(("name",), message, code="no-name")
     elif not any(map(str.isalnum, found)) or not found.isprintable():
         sheet.error(("name",), "a name needs a letter or digit, and nothing that does not print")
+    elif len(found) > MAX_NAME:
+        sheet.error(("name",), f"a name has at most {MAX_NAME} characters, not {len(found):,}")
+    elif len(scripts := _alike(found)) > 1:
+        message = f"the name mixes letters of {' and '.join(scripts)} that look alike: `{found}`"
+        sheet.warning(("name",), message, code="look-alike")
     return found
+
+
+MAX_NAME = 100
+
+
+def _alike(name: str) -> list[str]:
+    """Those scripts of the name's letters whose letters can be taken for one another's."""
+    first = {unicodedata.name(char, "").partition(" ")[0] for char in name if char.isalpha()}
+    return sorted(one.title() for one in first & _LOOK_ALIKE)
+
+
+_LOOK_ALIKE = {"LATIN", "GREEK", "CYRILLIC", "ARMENIAN", "CHEROKEE"}
 
 
 def model(sheet: Sheet) -> str | None:

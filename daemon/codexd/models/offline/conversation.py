@@ -26,6 +26,8 @@ class Seen:
     counts: Mapping[str, int] = field(default_factory=dict[str, int])
     """How much the analysis found, by severity and list."""
     files: int = 0
+    unread: int = 0
+    """How many of the files some of the rules asked for do not read."""
     notes: tuple[str, ...] = ()
     position: int = 0
     """Where the next page begins."""
@@ -101,7 +103,8 @@ def read_reply(seen: Seen, call: ToolCall, reply: ToolReply) -> None:
             seen.lists.setdefault(name, {}).setdefault(path, []).extend(lines)
             n_read += len(lines)
     seen.counts = page.get("counts", {})
-    seen.files, seen.notes = page.get("files", 0), tuple(page.get("notes", ()))
+    seen.files, seen.unread = page.get("files", 0), page.get("unread", 0)
+    seen.notes = tuple(page.get("notes", ()))
     seen.position = int(arguments_of(call).get("offset", 0)) + n_read
     seen.n_pages += 1
     seen.at_end = page.get("next_offset") is None or not n_read

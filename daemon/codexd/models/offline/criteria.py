@@ -37,7 +37,8 @@ def located(kinds: Sequence[str], seen: Seen) -> Judgement:
     """Whether all that was reported has a place."""
     found = seen.reported_findings or seen.findings
     if not found:
-        return "met", f"no findings in {counted(seen.files, 'file')}"
+        verdict = "not_judged" if seen.unread else "met"
+        return verdict, f"no findings in {counted(seen.files, 'file')}{not_read(seen)}"
     n_placed = sum(1 for one in found if one.get("path") and one.get("line"))
     verdict = "met" if n_placed == len(found) else "not_met"
     return verdict, f"{n_placed} of {counted(len(found), 'finding')}"
@@ -52,9 +53,20 @@ def all_reported(kind: str) -> Callable[[Sequence[str], Seen], Judgement]:
         left = seen.n_findings - len(seen.reported_findings)
         if left:
             return "not_met", f"{left} of {seen.n_findings} are left"
+        if seen.unread and kind in PYTHON_ONLY:
+            return "not_judged", f"all of {seen.files - seen.unread} read{not_read(seen)}"
         return "met", f"all {counted(seen.n_findings, 'finding')} in {counted(seen.files, 'file')}"
 
     return check
+
+
+PYTHON_ONLY = ("docstrings",)
+"""Of the kinds that criteria speak of, those whose rules read Python alone."""
+
+
+def not_read(seen: Seen) -> str:
+    """What to add where rules passed files over."""
+    return f", and {seen.unread} in languages that rules do not read" if seen.unread else ""
 
 
 def all_listed(name: str) -> Callable[[Sequence[str], Seen], Judgement]:

@@ -20,7 +20,7 @@ from codexd.models.interface import (
 from codexd.models.offline.conversation import LISTS, SEVERITIES, Seen, read
 from codexd.models.offline.criteria import judged
 from codexd.models.offline.report import artifact_path, compact, counted, written_report
-from codexd.models.offline.rules import kinds_for
+from codexd.models.offline.rules import HELP, kinds_for
 
 MOST = {"findings": 40, "outline": 100, "dependencies": 100}
 """How much of each is read and reported in one run, worst first: people read no more."""
@@ -107,11 +107,31 @@ def answer(request: Request, cap: int | None) -> Answer:
     seen = read(request.items)
     if not seen.n_pages and seen.fault:
         raise ModelFault(f"the analysis failed: {seen.fault}")
+    if seen.n_pages and not seen.files:
+        raise ModelFault(
+            f"nothing was analysed by rules ({', '.join(kinds)}): there is no file that they read "
+            "in the scope",
+            help="name another scope",
+        )
+    if seen.n_pages and looked_at_nothing(kinds, seen):
+        raise NeedsModel(
+            f"`{request.brief.agent}` needs a language model here: {seen.notes[-1]}", help=HELP
+        )
     for calls in next_calls(request, tools, kinds, seen):
         given = Answer("", numbered(calls, seen), stop=Stop.TOOL_CALLS, model="offline")
         if cap is None or output_tokens(given) <= cap:
             return given
     return last_answer(request, tools, kinds, seen, cap)
+
+
+def looked_at_nothing(kinds: Sequence[str], seen: Seen) -> bool:
+    """Whether all files are in languages that the rules of these kinds do not read."""
+    passed_over = seen.unread == seen.files and not set(kinds) - _READ_ONE_LANGUAGE
+    return passed_over and not any(seen.counts.values())
+
+
+_READ_ONE_LANGUAGE = {"lint", "security", "docstrings", "dependencies"}
+"""Kinds that look into Python alone, and into manifests, whose packages would be counted."""
 
 
 Call = tuple[str, Mapping[str, object]]
@@ -231,15 +251,17 @@ def summary_of(
     if not seen.n_pages:
         told = counted(len(seen.reported), "finding")
         return f"Partial, to stay within the budget: {told} reported {by}."
-    if not seen.files:
-        return f"Nothing was analysed {by}: there is no file that they read in the scope."
     shown = [
         counted(seen.counts[severity], severity if severity != "information" else "remark")
         for severity in SEVERITIES
         if seen.counts.get(severity)
     ]
     found = ", ".join(shown) or "no findings"
-    lists = [f"{seen.counts[name]} {TOLD[name]}" for name in LISTS if seen.counts.get(name)]
+    lists = [
+        f"{n} {one if n == 1 else several}"
+        for name, (one, several) in TOLD.items()
+        if (n := seen.counts.get(name))
+    ]
     sentences = [f"{', '.join([found, *lists])} in {counted(seen.files, 'file')}, {by}."]
     n_reported = len(seen.reported_findings) if "report_finding" in tools else len(seen.findings)
     if n_reported < seen.n_findings:
@@ -268,7 +290,10 @@ def missing_artifacts(
             yield f"{path} was not written: {why}."
 
 
-TOLD = {"outline": "public names", "dependencies": "dependencies"}
+TOLD = {
+    "outline": ("public name", "public names"),
+    "dependencies": ("dependency", "dependencies"),
+}
 
 
 def data_of(tools: Mapping[str, ToolSchema], seen: Seen) -> JsonObject | None:

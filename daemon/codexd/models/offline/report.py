@@ -71,6 +71,7 @@ def markdown_report(
         "",
         *summary_table(seen),
         *(f"- {note}" for note in seen.notes),
+        *([""] if seen.notes else []),
     ]
     left = seen.n_findings - len(findings)
     if left > 0:

@@ -62,6 +62,8 @@ async def analyze(arguments: Analyze, context: ToolContext) -> ToolOutput:
         "files": result.files,
         "next_offset": None,
     }
+    if result.unread:
+        page["unread"] = result.unread
     if result.notes:
         page["notes"] = list(result.notes)
     room = context.max_bytes - len(compact(page).encode()) - 64

@@ -171,7 +171,7 @@ def untested(files: Sequence[CodeFile]) -> Iterator[Weighed]:
         for one in offered(file):
             if one.own_name in named:
                 continue
-            much = "1 path" if one.paths == 1 else f"{one.paths} paths"
+            much = "1 path leads" if one.paths == 1 else f"{one.paths} paths lead"
             yield Weighed(
                 one.paths,
                 Finding(
@@ -179,7 +179,7 @@ def untested(files: Sequence[CodeFile]) -> Iterator[Weighed]:
                     line=one.line,
                     column=one.column,
                     severity=Severity.WARNING if one.paths > LIMIT else Severity.INFORMATION,
-                    message=f"no test names `{one.own_name}`, and {much} lead through it",
+                    message=f"no test names `{one.own_name}`, and {much} through it",
                     rule="untested",
                 ),
             )

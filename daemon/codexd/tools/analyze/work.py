@@ -17,7 +17,7 @@ from pydantic import BaseModel
 
 from codexd.tools.analyze.code import CodeFile, Weighed, worst_first
 from codexd.tools.analyze.definitions import Entry, docstrings, outline
-from codexd.tools.analyze.dependencies import dependencies
+from codexd.tools.analyze.dependencies import dependencies, is_manifest
 from codexd.tools.analyze.functions import complexity, untested
 from codexd.tools.analyze.lint import lint, pickles
 from codexd.tools.analyze.todos import todos
@@ -46,6 +46,8 @@ class Analysis(BaseModel):
     dependencies: tuple[Entry, ...] = ()
     files: int = 0
     """How many files were looked at."""
+    unread: int = 0
+    """How many of them are in languages that some of the rules asked for do not read."""
     notes: tuple[str, ...] = ()
     """What was left out, one sentence each."""
 
@@ -70,7 +72,27 @@ def analyse(
         if len(found) > MOST
     ]
     shown = {name: tuple(found[:MOST]) for name, found in lists.items()}
-    return Analysis.model_validate({**shown, "files": len(files), "notes": (*job.notes, *notes)})
+    limited = [kind for kind in job.kinds if kind in PYTHON_ONLY]
+    unread = [file for file in files if not (file.is_python or is_manifest(file.path))]
+    if limited and unread:
+        languages = ", ".join(sorted({file.suffix for file in unread if file.suffix}))
+        several = "files were" if len(unread) > 1 else "file was"
+        reads = "reads" if len(limited) == 1 else "read"
+        notes.append(
+            f"{' and '.join(limited)} {reads} Python only: {len(unread)} other {several} not "
+            f"looked at ({languages})"
+        )
+    whole = {
+        **shown,
+        "files": len(files),
+        "unread": len(unread) if limited else 0,
+        "notes": (*job.notes, *notes),
+    }
+    return Analysis.model_validate(whole)
+
+
+PYTHON_ONLY = ("lint", "security", "docstrings")
+"""The kinds whose rules read Python, and nothing of any other language."""
 
 
 def weighed(
