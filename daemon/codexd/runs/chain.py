@@ -95,8 +95,8 @@ def verify(db: sqlite3.Connection, key: bytes, head: tuple[int, bytes] | None) -
     for row in db.execute("SELECT * FROM event ORDER BY seq"):
         seq, run, _, kind, *_, facts, content, digest, written = row
         if seq != last + 1:
-            gone = f"event {last + 1} is" if seq == last + 2 else f"events {last + 1}–{seq - 1} are"
-            faults.append(Fault(last + 1, f"{gone} missing"))
+            one, many = f"event {last + 1} is missing", f"events {last + 1}–{seq - 1} are missing"
+            faults.append(Fault(last + 1, one if seq == last + 2 else many))
         if _sha256(facts) != digest[:32]:
             faults.append(Fault(seq, f"the facts of event {seq} ({kind} of run {run}) were edited"))
         if content is not None and _sha256(content) != digest[32:]:
