@@ -122,3 +122,8 @@ def test_the_effective_policy_is_what_every_layer_allows(layer: MakeLayer) -> No
 
 def test_a_policy_that_says_nothing_reads_the_workspace_only(layer: MakeLayer) -> None:
     assert describe((layer(),)) == ("reads ./**", "writes nothing", "no network", "no shell")
+
+
+def test_the_workspace_itself_has_a_name(layer: MakeLayer) -> None:
+    whole = layer(read=["./"], write=["./", "./src/"])
+    assert describe((whole,))[:2] == ("reads ./**", "writes ./**, src/")

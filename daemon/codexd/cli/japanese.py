@@ -123,6 +123,11 @@ JAPANESE = {
     "`{agent}` needs a language model: rules cannot do this": (
         "`{agent}` には言語モデルが要ります。ルールではできません"
     ),
+    "name one with `-m PROVIDER/MODEL`; rules serve reviews, security, docs, untested code, "
+    "TODOs and dependencies": (
+        "`-m PROVIDER/MODEL` で指定してください。ルールでできるのはレビュー、セキュリティ、"
+        "ドキュメント、テストのないコード、TODO、依存の調査です"
+    ),
     "`{agent}` needs a language model: rules work through the tool `analyze`, which it may not "
     "use": (
         "`{agent}` には言語モデルが要ります。ルールはツール `analyze` で動きますが、使えません"
@@ -316,6 +321,22 @@ JAPANESE = {
     "grep uses Python without it: the same results, slower": (
         "なければ grep は Python で動きます。結果は同じで、遅くなります"
     ),
+    # What an agent may do.
+    "./** without .env, .git, keys": "./** (.env、.git、鍵を除く)",
+    "reads {paths}": "{paths} を読む",
+    "reads nothing": "何も読まない",
+    "writes {paths}": "{paths} に書く",
+    "writes nothing": "何も書かない",
+    "network {hosts}": "{hosts} と通信",
+    "no network": "通信なし",
+    "runs {commands}": "{commands} を起動",
+    "no shell": "shell なし",
+    "network of programs {hosts}": "プログラムは {hosts} と通信",
+    "variables {names}": "変数 {names}",
+    "tools {names}": "ツール {names}",
+    "no tools": "ツールなし",
+    "models {names}": "モデル {names}",
+    "no models": "モデルなし",
     # Where a made agent comes from.
     "the built-in {name}": "組み込みの {name}",
     "the model": "モデル",
