@@ -49,13 +49,11 @@ class Orchestrator:
     """Everything that doors can ask for, in one workspace. A program of its own:
 
     ```python
-    from pathlib import Path
-
     import anyio
     from codexd import Delegate, Orchestrator
 
     async def main() -> None:
-        async with Orchestrator.open(Path(".")) as codexd:
+        async with Orchestrator.open() as codexd:
             run = await codexd.delegate(Delegate(agent="code-reviewer", budget=20_000))
             print(run.status, f"{run.spent:,} of {run.budget:,} tokens")
             for finding in run.findings:
@@ -85,7 +83,7 @@ class Orchestrator:
     @asynccontextmanager
     async def open(
         cls,
-        folder: Path,
+        folder: Path = Path(),
         *,
         env: Mapping[str, str] | None = None,
         model: str | None = None,
