@@ -1,7 +1,9 @@
 """The verbs about agents, on files as users have them."""
 
 import json
+import tomllib
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 from tests.cli.program import codexd, workspace
@@ -61,3 +63,96 @@ def test_an_agent_is_exported(folder: Path, kind: str, sign: str) -> None:
     assert sign in done.stdout
     # What Codex's format cannot say is said beside it.
     assert bool(done.stderr) is (kind == "toml")
+
+
+def without_places(value: Any) -> Any:
+    """A definition without where it was said: files and lines differ, meanings do not."""
+    if isinstance(value, dict):
+        found = cast("dict[str, Any]", value)
+        return {key: without_places(each) for key, each in found.items() if "source" not in key}
+    if isinstance(value, list):
+        return [without_places(each) for each in cast("list[Any]", value)]
+    return value
+
+
+def shown(folder: Path, name: str) -> dict[str, Any]:
+    done = codexd(folder, "agents", "show", name, "--json")
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+@pytest.mark.parametrize("name", sorted(BUILT_IN))
+def test_an_exported_agent_loaded_again_means_the_same(folder: Path, name: str) -> None:
+    before = shown(folder, name)
+    exported = codexd(folder, "agents", "export", name, "--format", "yaml").stdout
+    file = folder / ".codex" / "agents" / f"{name}.yaml"
+    file.parent.mkdir(parents=True)
+    file.write_text(exported, encoding="utf-8")
+    again = shown(folder, name)
+    assert again["agent"]["source"]["file"] == str(file)
+    assert without_places(again["agent"]) == without_places(before["agent"])
+    assert again["in_force"] == before["in_force"]
+    assert again["problems"] == before["problems"] == []
+    assert codexd(folder, "agents", "export", name).stdout == exported
+
+
+def test_an_agent_exported_for_codex_is_read_again_as_codex_reads_it(folder: Path) -> None:
+    exported = codexd(folder, "agents", "export", "sec-audit", "--format", "toml").stdout
+    file = folder / ".codex" / "agents" / "sec-audit.toml"
+    file.parent.mkdir(parents=True)
+    file.write_text(exported, encoding="utf-8")
+    before = tomllib.loads(exported)
+    agent = shown(folder, "sec-audit")["agent"]
+    assert (agent["dialect"], agent["name"]) == ("toml", "sec-audit")
+    assert agent["instructions"] == before["developer_instructions"]
+    assert codexd(folder, "agents", "validate", str(file)).returncode == 0
+
+
+def test_an_agent_is_found_by_name_slug_stem_and_alias(folder: Path) -> None:
+    agents = folder / ".codex" / "agents"
+    agents.mkdir(parents=True)
+    (agents / "py.yaml").write_text("name: Python Reviewer\ngoal: g\n")
+    (folder / ".codex" / "aliases.yaml").write_text('aliases: {"@pr": python-reviewer}\n')
+    for name in ("Python Reviewer", "python-reviewer", "py", "@pr"):
+        assert shown(folder, name)["agent"]["name"] == "Python Reviewer"
+
+
+def test_an_agent_that_is_not_there_is_told_with_the_nearest(folder: Path) -> None:
+    for verb in ("show", "export"):
+        done = codexd(folder, "agents", verb, "code-reviwer")
+        assert (done.returncode, done.stdout) == (2, "")
+        assert done.stderr.splitlines() == [
+            "error: no agent named `code-reviwer`",
+            "help:  `code-reviewer` is the nearest; `codexd agents list` shows all 8",
+        ]
+
+
+def test_the_list_as_data_tells_of_shadowed_and_broken_files(folder: Path) -> None:
+    agents = folder / ".codex" / "agents"
+    agents.mkdir(parents=True)
+    (agents / "code-reviewer.yaml").write_text("name: code-reviewer\ngoal: mine\n")
+    (agents / "broken.yaml").write_text("name: [\n")
+    listed = json.loads(codexd(folder, "agents", "list", "--json").stdout)
+    reviewers = [each for each in listed if each["slug"] == "code-reviewer"]
+    assert [each["origin"] for each in reviewers] == ["workspace", "built-in"]
+    assert [each["shadowed_by"] for each in reviewers] == [
+        None,
+        str(agents / "code-reviewer.yaml"),
+    ]
+    [broken] = [each for each in listed if each["slug"] == "broken"]
+    assert broken["name"] is None
+    assert [problem["severity"] for problem in broken["problems"]] == ["error"]
+
+
+def test_problems_as_data_have_their_place_and_the_nearest_key(folder: Path) -> None:
+    file = folder / "mine.yaml"
+    file.write_text("name: mine\ngoal: x\nmax_tokns: 5000\n")
+    done = codexd(folder, "agents", "validate", "mine.yaml", "--json")
+    [problem] = json.loads(done.stdout)
+    assert (problem["line"], problem["column"], problem["end_column"]) == (3, 1, 10)
+    assert (problem["code"], problem["nearest"]) == ("unknown-key", "max_tokens")
+    gone = codexd(folder, "agents", "validate", "gone.yaml")
+    assert gone.returncode == 1
+    assert gone.stdout == "gone.yaml:1:1: error: is not there\n"
+    fine = codexd(folder, "agents", "validate", str(folder), "--json")
+    assert json.loads(fine.stdout) == [problem | {"path": str(file)}]

@@ -21,7 +21,11 @@ RUNNING = replace(
     CHILDREN[0], status=Status.RUNNING, doing="reading bottle.py:2605-2630", seconds=8.3
 )
 WAITING = replace(
-    CHILDREN[1], status=Status.WAITING, doing="waiting for a slot", billed=True, spent_usd=0.03
+    CHILDREN[1],
+    status=Status.WAITING,
+    doing="waiting for a free place",
+    billed=True,
+    spent_usd=0.03,
 )
 BUSY = replace(GROUP, status=Status.RUNNING, children=(RUNNING, WAITING, CHILDREN[2]))
 NESTED = replace(RUNNING, children=(replace(WAITING, agent="helper"),))

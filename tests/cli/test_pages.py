@@ -69,7 +69,8 @@ CHECKS = (
     Check("workspace", ok=True, text="/work (id 0000)"),
     Check(
         "model", ok=False, text="openai/m, but OPENAI_API_KEY is not set",
-        remedy="export OPENAI_API_KEY=…", source="/home/me/.codex/codexd.toml:1",
+        remedy="export OPENAI_API_KEY=… in the shell that starts codexd",
+        source="/home/me/.codex/codexd.toml:1",
     ),
     Check("git", ok=True, text="/usr/bin/git"),
 )  # fmt: skip

@@ -54,19 +54,36 @@ async def other_process(here: House, *argv: str) -> AsyncGenerator[Process]:
 # The package's front.
 
 
-def test_the_example_of_the_docstring_runs_as_it_stands(tmp_path: Path) -> None:
-    [example] = re.findall(r"```python\n(.*?)```", Orchestrator.__doc__ or "", re.DOTALL)
+def example_in(text: str) -> str:
+    [example] = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    return textwrap.dedent(example)
+
+
+def ran(example: str, tmp_path: Path) -> list[str]:
+    """The lines that `example` prints, run as a program in a workspace with a bug."""
     (tmp_path / ".git").mkdir()
     (tmp_path / "app.py").write_text("def load(x):\n    return eval(x) + missing\n")
-    (tmp_path / "example.py").write_text(textwrap.dedent(example))
+    (tmp_path / "example.py").write_text(example, encoding="utf-8")
     command, env = program(tmp_path, tmp_path / "home", "example.py")
     done = subprocess.run(
         command, cwd=tmp_path, env=env, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr
-    status, *findings = done.stdout.splitlines()
+    return done.stdout.splitlines()
+
+
+def test_the_example_of_the_docstring_runs_as_it_stands(tmp_path: Path) -> None:
+    status, *findings = ran(example_in(Orchestrator.__doc__ or ""), tmp_path)
     assert re.fullmatch(r"completed [\d,]+ of 20,000 tokens", status)
     assert any(line.startswith("app.py:2: error: ") for line in findings)
+
+
+@pytest.mark.parametrize("page", ["README.md", "README.ja.md"])
+def test_the_example_of_the_readme_runs_as_it_stands(tmp_path: Path, page: str) -> None:
+    text = (Path(__file__).parents[2] / page).read_text(encoding="utf-8")
+    status, *findings = ran(example_in(text), tmp_path)
+    assert status == "completed"
+    assert any(line.startswith("app.py:2 ") for line in findings)
 
 
 def test_what_the_package_names_is_there_and_nothing_else() -> None:

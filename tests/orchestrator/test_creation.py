@@ -225,6 +225,11 @@ async def test_an_empty_description_is_refused(tmp_path: Path) -> None:
     ("prompt", "rule"),
     [
         ("audit for SQL injection and secrets", "sec-audit"),
+        (
+            "Create a code security auditor that scans for SQL injection and XSS vulnerabilities",
+            "sec-audit",
+        ),
+        ("Write me an agent that reviews code", "code-reviewer"),
         ("依存パッケージのライセンスを調べる", "dependency-scout"),
     ],
 )

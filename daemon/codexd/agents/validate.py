@@ -75,10 +75,11 @@ def _check(
     ours = tuple(each for each in registry.diagnostics if os.path.realpath(each.path) == real)
     if file.name == "aliases.yaml" and file.parent.name == ".codex":
         return file, ours
+    if not os.path.lexists(file):
+        return file, (remark(str(file), "is not there"),)
     if file.suffix not in SUFFIXES and not file.is_dir():
         message = f"is no agent file: expected one of {', '.join(SUFFIXES)}"
-        missing = "is not there" if not os.path.lexists(file) else message
-        return file, (remark(str(file), missing, code="unreadable"),)
+        return file, (remark(str(file), message),)
     origin = origins.get(os.path.dirname(real)) or _origin(file)  # noqa: PTH120 - a real path's text
     return file, read_entry(str(file), origin, profile).diagnostics
 

@@ -42,7 +42,9 @@ def models_page(offers: Offers, page: Page) -> list[str]:
     lines: list[str] = []
     for provider, offer in offers:
         if isinstance(offer, str):
-            lines += page.labelled(provider, page.ink("dim", clean(offer)), indent=12)
+            lines += page.labelled(
+                provider, page.ink("dim", clean(page.text.told(offer))), indent=12
+            )
         elif provider == "offline":
             lines.append(page.text("models.offline"))
         elif not offer:
@@ -65,14 +67,17 @@ def doctor(door: Door) -> int:
 def doctor_page(checks: Sequence[Check], page: Page) -> list[str]:
     """A line a check, with where it is set; below what is missing, the remedy."""
     signs = {True: "✔", False: "✖"}
-    heads = table([[f"{signs[check.ok]} {clean(check.name)}", "|"] for check in checks])
+    heads = table(
+        [[f"{signs[check.ok]} {clean(page.text.told(check.name))}", "|"] for check in checks]
+    )
     indent = max((cells(head) - 1 for head in heads), default=0)
     lines: list[str] = []
     for check, head in zip(checks, heads, strict=True):
-        words = f"{check.text} ({check.source})" if check.source else check.text
+        said = page.text.told(check.text)
+        words = f"{said} ({check.source})" if check.source else said
         label = page.ink("green" if check.ok else "red", head[0]) + head[1:-1]
         lines += page.labelled(label, clean(words), indent=indent)
         if check.remedy:
-            remedy = page.text("doctor.remedy", remedy=clean(check.remedy))
+            remedy = page.text("doctor.remedy", remedy=clean(page.text.told(check.remedy)))
             lines += [" " * indent + line for line in wrap(remedy, max(20, page.prose - indent))]
     return lines

@@ -182,7 +182,7 @@ def agent_page(shown: Shown, page: Page) -> list[str]:
         ("agent.tools", [", ".join(definition.tools + definition.mcp_tools)]),
         *_grants(definition.policy, root, page),
         ("agent.ceiling", [f"{layer.name}{_at(layer.source, root)}" for layer in shown.ceilings]),
-        ("agent.in-force", [" · ".join(in_force(shown))]),
+        ("agent.in-force", [" · ".join(map(text.told, in_force(shown)))]),
         ("agent.budget", [budget]),
         ("agent.deadline", [length(deadline) if deadline else ""]),
         ("agent.retention", [text(f"retention.{definition.retention}")]),

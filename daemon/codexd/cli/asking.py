@@ -61,7 +61,7 @@ def question(consent: Consent, page: Page) -> list[str]:
         "consent",
         host=consent.host,
         agents=text("comma").join(consent.agents),
-        reads=consent.reads,
+        reads=page.text.told(consent.reads),
     )
     return wrap(f"{clean(words)}  {text('consent.answers')}", page.prose)
 

@@ -61,7 +61,8 @@ def verified(report: Record, page: Page) -> list[str]:
     key = "audit.whole" if report["ok"] else "audit.broken"
     head = page.text(key, events=report["events"], runs=report["runs"])
     faults = [
-        "  " + page.text("audit.fault", seq=fault["seq"], what=clean(str(fault["what"])))
+        "  "
+        + page.text("audit.fault", seq=fault["seq"], what=clean(page.text.told(str(fault["what"]))))
         for fault in report["faults"]
     ]
     return [page.ink("green" if report["ok"] else "red", head), *faults]

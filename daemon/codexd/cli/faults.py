@@ -54,7 +54,7 @@ def foreseen(fault: BaseException) -> CodexdError | None:
 
 
 def message_of(fault: CodexdError, text: Text) -> tuple[str, str]:
-    """(what went wrong, what to do). Sentences of lower layers stay as they were written."""
+    """(what went wrong, what to do)."""
     match fault:
         case Misuse():
             return (
@@ -68,7 +68,7 @@ def message_of(fault: CodexdError, text: Text) -> tuple[str, str]:
                 text(key, nearest=fault.nearest, n=fault.n_agents),
             )
         case _:
-            return str(fault), fault.help
+            return text.told(str(fault)), text.told(fault.help)
 
 
 def lines_of(fault: CodexdError, text: Text) -> list[str]:

@@ -65,7 +65,7 @@ def _aligned(runs: Sequence[tuple[RunView, int]], page: Page, frame: int) -> lis
         sign, ink = SIGNS[run.status]
         if run.status is Status.RUNNING:
             sign, ink = FRAMES[frame % len(FRAMES)], "dim"
-        doing = clean(run.doing) if not run.status.ended and run.doing else ""
+        doing = clean(text.told(run.doing)) if not run.status.ended and run.doing else ""
         doing = doing or text(f"status.{run.status}")
         line = " " + pad(cut(name, name_width), name_width)
         if doing_width >= 6:

@@ -164,20 +164,18 @@ def money(run: RunView) -> str:
 
 def _details(run: RunView, page: Page) -> Iterator[str]:
     """Lines below a row, indented: why it ended so, or what it says where it found nothing."""
-    told = run.reason if run.status is not Status.COMPLETED else ""
-    if not told and not run.findings:
-        told = run.summary
-    for words in (told, run.help if told is run.reason else ""):
-        if words:
-            yield from (f"  {line}" for line in wrap(clean(words), page.prose - 2))
-    for note in _notes(run):
+    why = list(_why(run, page))
+    if not why and not run.findings and run.summary:
+        why = [f"  {line}" for line in wrap(clean(run.summary), page.prose - 2)]
+    yield from why
+    for note in _notes(run, page):
         yield from page.labelled(f"  {page.text('note')}", clean(note), indent=8)
 
 
-def _notes(run: RunView) -> tuple[str, ...]:
+def _notes(run: RunView, page: Page) -> list[str]:
     """The run's notes; of a completed one also why something that it declared is not there."""
     why = run.reason if run.status is Status.COMPLETED else ""
-    return (*run.notes, why) if why else run.notes
+    return [page.text.told(note) for note in (*run.notes, why) if note]
 
 
 # --- findings --------------------------------------------------------------------------------
@@ -448,7 +446,7 @@ def _facts(run: RunView, page: Page) -> list[str]:
         ("show.budget", limits),
         ("show.deadline", length(run.deadline_seconds) if run.deadline_seconds else ""),
         ("show.started", run.started_at),
-        *(("note", note) for note in _notes(run)),
+        *(("note", note) for note in _notes(run, page)),
     ]
     shown = [(text(key), clean(words)) for key, words in facts if words]
     indent = max(cells(label) for label, _ in shown) + 2
@@ -458,7 +456,8 @@ def _facts(run: RunView, page: Page) -> list[str]:
 def _why(run: RunView, page: Page) -> Iterator[str]:
     if run.status is not Status.COMPLETED:
         for words in filter(None, (run.reason, run.help)):
-            yield from (f"  {line}" for line in wrap(clean(words), page.prose - 2))
+            said = clean(page.text.told(words))
+            yield from (f"  {line}" for line in wrap(said, page.prose - 2))
 
 
 def _judgements(run: RunView, page: Page) -> list[str]:

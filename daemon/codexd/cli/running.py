@@ -307,14 +307,18 @@ async def _unused_models(codexd: Orchestrator, page: Page) -> list[str]:
     return [
         line
         for hint in hints
-        for line in page.labelled(page.text("note"), f"{hint.text}: {hint.remedy}", indent=6)
+        for line in page.labelled(
+            page.text("note"),
+            f"{page.text.told(hint.text)}: {page.text.told(hint.remedy)}",
+            indent=6,
+        )
     ]
 
 
 def _show_created(door: Door, stage: Stage, created: CreatedAgent) -> None:
     """The agent that was made, before it is saved or run."""
     text, page = door.text, door.progress
-    head = text("created", name=created.name, origin=created.origin)
+    head = text("created", name=created.name, origin=text.told(created.origin))
     if door.asked.has("--save"):
         head += f" → .codex/agents/{created.name}.yaml"
     body = [f"  {clean(line)}" for line in created.yaml.rstrip().splitlines()]

@@ -363,6 +363,14 @@ class Text:
         """The sentence `key`, filled."""
         return sentence(key, self.lang, data)
 
+    def told(self, english: str) -> str:
+        """What a lower layer says, in this language as far as it is known there."""
+        if self.lang != "ja":
+            return english
+        from codexd.cli.japanese import in_japanese
+
+        return in_japanese(english)
+
     def count(self, key: str, n: int, **data: object) -> str:
         """The sentence for one, or for many: `key.one`, `key.many`."""
         return self(f"{key}.one" if n == 1 else f"{key}.many", n=data.pop("shown", n), **data)

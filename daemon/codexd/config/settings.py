@@ -226,11 +226,13 @@ def _flagged_model(
                 help="a provider counts in ~/.codex/codexd.toml",
             )
     near = nearest(provider, providers)
+    others = (
+        f"there are {', '.join(providers)}; `[model_providers.{provider}]` in "
+        "~/.codex/codexd.toml adds it"
+    )
     raise BadConfig(
         f"-m {flag}: no provider `{provider}`",
-        help=(f"`{near}` is the nearest; " if near else "")
-        + f"there are {', '.join(providers)}; `[model_providers.{provider}]` in "
-        "~/.codex/codexd.toml adds it",
+        help=f"`{near}` is the nearest; {others}" if near else others,
     )
 
 

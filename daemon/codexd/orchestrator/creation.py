@@ -52,7 +52,8 @@ async def create(
                 "making this agent needs a language model: no built-in agent is near enough",
                 help="name one with -m PROVIDER/MODEL; `codexd agents list` shows what rules have",
             )
-        return _made(rule, f"the built-in {rule.name}", request, goal=request.prompt)
+        # Its own goal: the description is of an agent to make, and not of what that is to do.
+        return _made(rule, f"the built-in {rule.name}", request)
     generator, schema = _generator()
     allowed = await consent.obtain(host, [generator], ask)
     budget = host.config.default_budget if request.budget is None else request.budget
@@ -120,7 +121,6 @@ def _made(
     origin: str,
     request: CreateAgent,
     *,
-    goal: str | None = None,
     making: RunView | None = None,
     consent: Sequence[Body] = (),
 ) -> Made:
@@ -134,7 +134,7 @@ def _made(
         budget = min(budget, definition.max_tokens)
     spec = ChildSpec(
         agent=definition.name,
-        goal=request.goal or goal,
+        goal=request.goal,
         budget=budget,
         deadline_seconds=seconds,
     )

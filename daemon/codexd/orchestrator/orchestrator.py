@@ -67,13 +67,11 @@ class Orchestrator:
     """Everything that doors can ask for, in one workspace. A program of its own:
 
     ```python
-    from pathlib import Path
-
     import anyio
     from codexd import Delegate, Orchestrator
 
     async def main() -> None:
-        async with Orchestrator.open(Path(".")) as codexd:
+        async with Orchestrator.open() as codexd:
             run = await codexd.delegate(Delegate(agent="code-reviewer", budget=20_000))
             print(run.status, f"{run.spent:,} of {run.budget:,} tokens")
             for finding in run.findings:
@@ -104,7 +102,7 @@ class Orchestrator:
     @asynccontextmanager
     async def open(
         cls,
-        folder: Path,
+        folder: Path = Path(),
         *,
         env: Mapping[str, str] | None = None,
         model: str | None = None,
@@ -366,8 +364,8 @@ class Orchestrator:
             driven = self._host.seats.items()
             seats = [seat for id, seat in driven if run_id and id.startswith(run_id)]
             if len(seats) != 1:
-                which = f"{len(seats)} runs that begin" if seats else "no run that begins"
-                raise UnknownRun(f"{which} with `{run_id}` here")
+                several = f"{len(seats)} runs driven here have ids that begin with `{run_id}`"
+                raise UnknownRun(several if seats else f"no run driven here is `{run_id}`")
         for seat in seats:
             seat.inbox.put(Cancel(Status.CANCELLED, "cancelled by the user"))
 
@@ -478,8 +476,11 @@ class Orchestrator:
             raise UnknownRun(f"`{run_id}` is no run's id", help="`codexd runs list` shows them")
         found = journal.ids_like(run_id)
         if len(found) != 1:
-            which = "no run's id begins" if not found else f"{len(found)} runs' ids begin"
-            raise UnknownRun(f"{which} with `{run_id}`", help="`codexd runs list` shows them")
+            several, none = (
+                f"{len(found)} runs' ids begin with `{run_id}`",
+                f"no run's id begins with `{run_id}`",
+            )
+            raise UnknownRun(several if found else none, help="`codexd runs list` shows them")
         return found[0]
 
     def _stored_view(self, run_id: str, shorts: Mapping[str, str]) -> RunView:

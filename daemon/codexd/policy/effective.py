@@ -19,19 +19,19 @@ def describe(policy: Policy, *, starts: bool = True) -> tuple[str, ...]:
     granted programs are started here at all.
     """
     phrases = [
-        _phrase("reads", effective(policy, "read"), "reads nothing", unsaid="reads ./**"),
-        _phrase("writes", effective(policy, "write"), "writes nothing"),
-        _phrase("network", effective(policy, "net"), "no network"),
-        _phrase("runs", effective(policy, "exec") if starts else (), "no shell"),
+        _phrase("reads {}", effective(policy, "read"), "reads nothing", unsaid="reads ./**"),
+        _phrase("writes {}", effective(policy, "write"), "writes nothing"),
+        _phrase("network {}", effective(policy, "net"), "no network"),
+        _phrase("runs {}", effective(policy, "exec") if starts else (), "no shell"),
     ]
     if hosts := effective(policy, "net_sub"):
         phrases.append(f"network of programs {_list(hosts)}")
     if variables := effective(policy, "env"):
         phrases.append(f"variables {_list(variables)}")
     if (tools := effective(policy, "tools")) is not None:
-        phrases.append(_phrase("tools", tools, "no tools"))
+        phrases.append(_phrase("tools {}", tools, "no tools"))
     if (models := effective(policy, "models")) is not None:
-        phrases.append(_phrase("models", models, "no models"))
+        phrases.append(_phrase("models {}", models, "no models"))
     return (*phrases, *_scalars(policy))
 
 
@@ -80,10 +80,10 @@ def _common(
     return tuple(dict.fromkeys(found))
 
 
-def _phrase(word: str, values: tuple[str, ...] | None, none: str, *, unsaid: str = "") -> str:
+def _phrase(some: str, values: tuple[str, ...] | None, none: str, *, unsaid: str = "") -> str:
     if values is None:
         return unsaid or none
-    return f"{word} {_list(values)}" if values else none
+    return some.format(_list(values)) if values else none
 
 
 def _list(values: Iterable[str]) -> str:

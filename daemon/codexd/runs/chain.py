@@ -105,8 +105,8 @@ def verify(db: sqlite3.Connection, key: bytes, heads: Sequence[tuple[int, bytes]
             faults.append(Fault(seq, f"event {seq} was put in"))
             continue
         if seq != last + 1:
-            gone = f"event {last + 1} is" if seq == last + 2 else f"events {last + 1}–{seq - 1} are"
-            faults.append(Fault(last + 1, f"{gone} missing"))
+            one, many = f"event {last + 1} is missing", f"events {last + 1}–{seq - 1} are missing"
+            faults.append(Fault(last + 1, one if seq == last + 2 else many))
         if _sha256(facts) != digest[:32]:
             faults.append(Fault(seq, f"the facts of event {seq} ({kind} of run {run}) were edited"))
         if kind == "started" and _may_be_erased(facts):

@@ -66,9 +66,6 @@ def _definition(page: front.Page, dialect: str, profile: str) -> AgentDefinition
         asks.exec.clear()
         _take(asks, (*WRITING, "shell"))
     _remarks(sheet, asks)
-    extras = {key: sheet.value[key] for key in sheet.unknown(_KNOWN)}
-    for key in extras:
-        common.told(sheet, key)
     return AgentDefinition(
         name=name,
         source=source,
@@ -82,7 +79,7 @@ def _definition(page: front.Page, dialect: str, profile: str) -> AgentDefinition
         model=common.model(sheet),
         reasoning_effort=common.reasoning_effort(sheet, "effort"),
         max_turns=common.max_turns(sheet, "maxTurns"),
-        extras=extras,
+        extras=common.extras(sheet, _KNOWN),
     )
 
 

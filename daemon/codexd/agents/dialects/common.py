@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 from codexd.agents.mapping import WORKSPACE, Asks, checked, path_fault
 from codexd.agents.sheet import KeyPath, Sheet, Span, nearest
@@ -85,11 +85,14 @@ def max_turns(sheet: Sheet, key: str) -> int | None:
     return sheet.whole(key, least=1)
 
 
-def told(sheet: Sheet, key: str) -> None:
-    """Remark that `key` is none of ours."""
-    message = f"`{key}` is told to the model as a setting; it grants and limits nothing"
-    span = sheet.keys.get((key,))
-    sheet.remark(Severity.INFORMATION, (key,), message, code="told-to-model", span=span)
+def extras(sheet: Sheet, known: Collection[str]) -> dict[str, Any]:
+    """The keys that are not `known`, which are told to the model; each gets a remark."""
+    found = {key: sheet.value[key] for key in sheet.unknown(known)}
+    for key in found:
+        message = f"`{key}` is told to the model as a setting; it grants and limits nothing"
+        span = sheet.keys.get((key,))
+        sheet.remark(Severity.INFORMATION, (key,), message, code="told-to-model", span=span)
+    return found
 
 
 def not_honoured(sheet: Sheet, key: str, message: str, *, warn: bool = False) -> None:

@@ -62,7 +62,7 @@ def _definition(sheet: Sheet, profile: str) -> AgentDefinition:
         policy=layer_of(name, source, asks),
         model=common.model(sheet),
         reasoning_effort=common.reasoning_effort(sheet, "model_reasoning_effort"),
-        extras=_extras(sheet),
+        extras={key: _plain(value) for key, value in common.extras(sheet, _KNOWN).items()},
     )
 
 
@@ -97,14 +97,6 @@ def _remarks(sheet: Sheet) -> None:
     sheet.texts("nickname_candidates")
     common.not_honoured(sheet, "nickname_candidates", "has no use here: a run goes by its agent")
     common.not_honoured(sheet, "skills", "is not honoured: there are no skills yet")
-
-
-def _extras(sheet: Sheet) -> dict[str, Any]:
-    extras: dict[str, Any] = {}
-    for key in sheet.unknown(_KNOWN):
-        extras[key] = _plain(sheet.value[key])
-        common.told(sheet, key)
-    return extras
 
 
 def _plain(value: object) -> Any:

@@ -49,9 +49,6 @@ def _definition(page: front.Page, profile: str) -> AgentDefinition:
     _agents(page, asks)
     for key, message in _WITHOUT_EFFECT.items():
         common.not_honoured(sheet, key, message)
-    extras = {key: sheet.value[key] for key in sheet.unknown(_KNOWN)}
-    for key in extras:
-        common.told(sheet, key)
     return AgentDefinition(
         name=name,
         source=source,
@@ -63,7 +60,7 @@ def _definition(page: front.Page, profile: str) -> AgentDefinition:
         mcp_tools=tuple(dict.fromkeys(mcp_tools)),
         policy=layer_of(name, source, asks),
         model=_model(sheet),
-        extras=extras,
+        extras=common.extras(sheet, _KNOWN),
     )
 
 

@@ -150,11 +150,7 @@ def _extras(sheet: Sheet) -> dict[str, Any]:
     ):
         if at[0] in sheet.value:
             sheet.only(known, *at)
-    extras: dict[str, Any] = {}
-    for key in sheet.unknown(_TOP):
-        extras[key] = sheet.value[key]
-        common.told(sheet, key)
-    return extras
+    return common.extras(sheet, _TOP)
 
 
 # --- tools ------------------------------------------------------------------------------------
