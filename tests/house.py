@@ -7,7 +7,7 @@ from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from tests.model_server import Call, ModelServer, Script, Scripted, turns
 
@@ -119,6 +119,7 @@ async def house(
     files: Mapping[str, str] | None = None,
     ask: Ask | None = None,
     model: str | None = None,
+    counts_chat: Literal["", "llama.cpp", "vllm"] = "",
 ) -> AsyncGenerator[House]:
     """A house of `agents` (files; one `worker` where none is given), the model being `script`."""
     workspace, home = folder / "workspace", folder / "home"
@@ -131,7 +132,7 @@ async def house(
         target = workspace / path
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_text(content)
-    async with ModelServer(script) as server:
+    async with ModelServer(script, counts_chat=counts_chat) as server:
         (home / ".codex" / "codexd.toml").write_text(
             f"""\
 model = "small"

@@ -23,7 +23,7 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 from aiohttp import web
 
@@ -155,7 +155,13 @@ class ModelServer:
     """Serves `script` at `url` while entered; remembers what it was asked in `requests`."""
 
     def __init__(
-        self, script: Script, *, models: Iterable[str] = ("small", "large"), port: int = 0
+        self,
+        script: Script,
+        *,
+        models: Iterable[str] = ("small", "large"),
+        port: int = 0,
+        counts_chat: Literal["", "llama.cpp", "vllm"] = "",
+        running: Json | None = None,
     ) -> None:
         self.requests: list[Received] = []
         """Calls of a model, in order; not those of lists and counters."""
@@ -171,6 +177,8 @@ class ModelServer:
         self.port = port
         self._script = script
         self._models = tuple(models)
+        self._counts_chat = counts_chat
+        self._running = running
         self._changed = asyncio.Event()
         self._runner: web.AppRunner | None = None
 
@@ -190,6 +198,13 @@ class ModelServer:
             app.router.add_post(f"/v1/{path}", self._answer_with(wire))
         app.router.add_post("/v1/messages/count_tokens", self._count)
         app.router.add_post("/v1/responses/input_tokens", self._count)
+        if self._running is not None:
+            app.router.add_post("/api/generate", self._load)
+            app.router.add_get("/api/ps", self._list_running)
+        if self._counts_chat == "llama.cpp":
+            app.router.add_post("/v1/chat/completions/input_tokens", self._count)
+        if self._counts_chat == "vllm":
+            app.router.add_post("/tokenize", self._tokenize)
         app.router.add_get("/v1/models", self._list)
         self._runner = web.AppRunner(
             app, handler_cancellation=True, access_log=None, shutdown_timeout=0.1
@@ -276,6 +291,22 @@ class ModelServer:
         return web.json_response(
             {"object": "response.input_tokens", "input_tokens": tokens(received.raw)}
         )
+
+    async def _tokenize(self, request: web.Request) -> web.Response:
+        received = await _received(request)
+        self.other_requests.append(received)
+        n = tokens(received.raw)
+        return web.json_response({"count": n, "max_model_len": 32_768, "tokens": [0] * n})
+
+    async def _load(self, request: web.Request) -> web.Response:
+        received = await _received(request)
+        self.other_requests.append(received)
+        assert "prompt" not in received.body, "a prompt would be answered"
+        return web.json_response({"done": True, "done_reason": "load", "response": ""})
+
+    async def _list_running(self, request: web.Request) -> web.Response:
+        self.other_requests.append(await _received(request))
+        return web.json_response(self._running)
 
     async def _list(self, request: web.Request) -> web.Response:
         self.other_requests.append(await _received(request))

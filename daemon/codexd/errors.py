@@ -19,6 +19,7 @@ CodexdError
 │   ├── ContextTooLong
 │   ├── AuthFailed      401, 403, or no key
 │   ├── RequestRefused  any other 4xx
+│   │   └── UnknownModel    the provider has no model of that id
 │   └── CutStream       a stream that began and broke, or made no sense
 └── Unavailable         store or disk did not answer; asking again may help
 """
@@ -142,6 +143,10 @@ class AuthFailed(ModelFault):
 
 class RequestRefused(ModelFault):
     """Any other 4xx."""
+
+
+class UnknownModel(RequestRefused):
+    """The provider has no model of that id, or not for this key."""
 
 
 class CutStream(ModelFault):

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from aiohttp import web
 from tests.model_server import ModelServer, Script
 
 from codexd.config import ModelChoice, Provider
@@ -89,6 +91,40 @@ async def table(
     ):
         choice = ModelChoice(provider(server.url, wire, **more), "m", Source("<test>"))
         yield Table(server, open_model(choice, env=env or {}, client=client), clock, client)
+
+
+@asynccontextmanager
+async def saying(
+    body: bytes,
+    *,
+    status: int = 200,
+    kind: str = "text/event-stream",
+    piece: int = 0,
+    encoding: str = "",
+    tls: ssl.SSLContext | None = None,
+) -> AsyncGenerator[str]:
+    """The URL of a server that answers `body` whatever it is asked, `piece` bytes at a time."""
+
+    async def handler(asked: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse(status=status, headers={"Content-Type": kind})
+        if encoding:
+            response.headers["Content-Encoding"] = encoding
+        await response.prepare(asked)
+        size = piece or max(1, len(body))
+        for start in range(0, len(body), size):
+            await response.write(body[start : start + size])
+        await response.write_eof()
+        return response
+
+    app = web.Application()
+    app.router.add_route("*", "/{path:.*}", handler)
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, "127.0.0.1", 0, ssl_context=tls).start()
+        yield f"http{'s' if tls else ''}://127.0.0.1:{runner.addresses[0][1]}/v1"
+    finally:
+        await runner.cleanup()
 
 
 def ignore(text: str) -> None:

@@ -80,6 +80,18 @@ async def test_opaque_items_are_not_sent_to_another_model(wire: WireApi) -> None
     assert "First" not in back
 
 
+@pytest.mark.parametrize("wire", ["responses", "messages"])
+async def test_thoughts_that_were_cut_before_they_led_to_anything_are_not_sent_back(
+    wire: WireApi,
+) -> None:
+    word = "max_tokens" if wire == "messages" else "max_output_tokens"
+    only_thought = Scripted(opaque=(OPAQUE[wire],), stop=word)
+    body = await second_body(wire, only_thought)
+    assert "First" not in json.dumps(body)
+    assert "gAAAA" not in json.dumps(body)
+    assert all(message.get("content") for message in body.get("messages") or body["input"])
+
+
 @pytest.mark.parametrize("wire", WIRES)
 async def test_a_redacted_text_is_sent_back_redacted(wire: WireApi) -> None:
     def redacted(answer: Answer) -> Answer:
@@ -158,6 +170,16 @@ async def test_an_answer_cut_at_the_cap_says_so(wire: WireApi) -> None:
     assert answer.stop is Stop.MAX_OUTPUT
     assert answer.usage is not None
     assert answer.usage.output == 20
+
+
+async def test_a_model_that_only_thought_gets_more_room_the_next_time() -> None:
+    async with table("responses", []) as t:
+        silent, cut = Answer("", stop=Stop.MAX_OUTPUT), Answer("so far", stop=Stop.MAX_OUTPUT)
+        first = t.model.wanted_output(request())
+        assert t.model.wanted_output(request(cut)) == first
+        assert t.model.wanted_output(request(silent)) == 2 * first
+        assert t.model.wanted_output(request(silent, silent)) == 4 * first
+        assert t.model.wanted_output(request(*[silent] * 9)) == 32_768
 
 
 @pytest.mark.parametrize("wire", WIRES)

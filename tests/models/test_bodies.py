@@ -11,10 +11,12 @@ import pytest
 from tests.model_server import Scripted
 from tests.models.helpers import READ, SCHEMA, WIRES, ignore, provider, request, table
 
+from codexd.config import Provider
 from codexd.config.settings import WireApi
 from codexd.errors import RequestRefused
 from codexd.models import Answer, Request, Stop, ToolCall, ToolReply, UserText
 from codexd.models.chat import body as chat_body
+from codexd.models.conversation import Called, Raw, pack
 from codexd.models.messages import body as messages_body
 from codexd.models.responses import body as responses_body
 from codexd.models.wire import Target
@@ -142,13 +144,26 @@ def test_chat() -> None:
                 },
             }
         ],
-        "response_format": {
-            "type": "json_schema",
-            "json_schema": {"name": "answer", "schema": NARROW, "strict": True},
-        },
         "temperature": 0.2,
         "reasoning_effort": "low",
     }
+
+
+OPENAI = provider("https://api.openai.com/v1", "chat")
+AZURE = provider("https://mine.openai.azure.com/openai/v1", "chat")
+
+
+@pytest.mark.parametrize("openai", [OPENAI, AZURE])
+def test_openai_holds_the_last_answer_to_a_schema_beside_tools(openai: Provider) -> None:
+    assert chat_body(WHOLE, Target(openai, "m"))["response_format"] == {
+        "type": "json_schema",
+        "json_schema": {"name": "answer", "schema": NARROW, "strict": True},
+    }
+
+
+def test_other_servers_get_a_schema_only_where_it_keeps_no_tool_from_being_called() -> None:
+    assert "response_format" not in chat_body(WHOLE, target("chat"))
+    assert "response_format" in chat_body(replace(WHOLE, tools=()), target("chat"))
 
 
 def test_messages() -> None:
@@ -201,8 +216,8 @@ def test_messages() -> None:
 
 
 def test_only_openai_is_sent_the_new_name_of_the_cap() -> None:
-    openai = replace(provider("https://api.openai.com/v1", "chat"), id="openai")
-    assert "max_completion_tokens" in chat_body(WHOLE, Target(openai, "m"))
+    for openai in (OPENAI, AZURE):
+        assert "max_completion_tokens" in chat_body(WHOLE, Target(openai, "m"))
     assert "max_tokens" in chat_body(WHOLE, target("chat"))
 
 
@@ -234,6 +249,7 @@ def test_an_answer_that_said_nothing_is_left_out(wire: WireApi, body: Any) -> No
         ("responses", "Unsupported parameter: 'temperature' is not supported.", "temperature"),
         ("responses", "Unsupported parameter: 'reasoning.effort' is not supported.", "reasoning"),
         ("chat", "This response_format type is unavailable now", "response_format"),
+        ("chat", "property 'reasoning_content' is unsupported", "reasoning_content"),
         ("chat", "Unrecognized request argument supplied: stream_options", "stream_options"),
         ("chat", "Use 'max_completion_tokens' instead.", "max_tokens"),
         ("messages", "output_config.format: Extra inputs are not permitted", "output_config"),
@@ -243,14 +259,23 @@ def test_an_answer_that_said_nothing_is_left_out(wire: WireApi, body: Any) -> No
 async def test_what_a_model_refuses_is_left_out_from_then_on(
     wire: WireApi, said: str, key: str
 ) -> None:
-    def script(body: dict[str, Any]) -> Scripted:
-        return Scripted(status=400, message=said) if key in body else Scripted(text="fine")
+    def has(body: dict[str, Any]) -> bool:
+        return key in body or any(key in message for message in body.get("messages", ()))
 
-    asked: Request = replace(WHOLE, effort=None if key == "output_config" else "low")
+    def script(body: dict[str, Any]) -> Scripted:
+        return Scripted(status=400, message=said) if has(body) else Scripted(text="fine")
+
+    thought = pack("local/m", [Raw({"reasoning_content": "hm"}), *map(Called, ASKED.calls)])
+    asked: Request = replace(
+        WHOLE,
+        items=(WHOLE.items[0], replace(ASKED, opaque=thought), *WHOLE.items[2:]),
+        effort=None if key == "output_config" else "low",
+        tools=() if key == "response_format" else WHOLE.tools,
+    )
     async with table(wire, script) as t:
         for _ in range(2):
             assert (await t.model.stream(asked, ignore)).text == "fine"
-        assert [key in received.body for received in t.server.requests] == [True, False, False]
+        assert [has(received.body) for received in t.server.requests] == [True, False, False]
     assert t.clock.slept == []
 
 
@@ -274,11 +299,18 @@ async def test_calls_side_by_side_all_learn_what_a_model_refuses() -> None:
 
 
 @pytest.mark.anyio
-async def test_a_refusal_that_names_no_feature_is_final() -> None:
-    async with table("chat", lambda _: Scripted(status=400, message="messages: bad")) as t:
+@pytest.mark.parametrize("said", ["messages: bad", "this grammar is bad", "bad: reasoning_content"])
+async def test_a_refusal_that_names_nothing_that_was_sent_is_final(said: str) -> None:
+    async with table("chat", lambda _: Scripted(status=400, message=said)) as t:
         with pytest.raises(RequestRefused):
             await t.model.stream(WHOLE, ignore)
         assert len(t.server.requests) == 1
+
+
+def test_arguments_go_back_as_they_came_so_that_their_tokens_are_those_counted() -> None:
+    call = ToolCall("c1", "read_file", '{"path":"a",  "why":"\\u00e9"}')
+    sent = chat_body(request(Answer("", (call,))), target("chat"))["messages"][2]
+    assert sent["tool_calls"][0]["function"]["arguments"] == call.arguments
 
 
 @pytest.mark.anyio

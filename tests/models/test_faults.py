@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+import ssl
+import subprocess
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
 import anyio
 import pytest
-from aiohttp import web
 from tests.model_server import Fault, ModelServer, Scripted
-from tests.models.helpers import WIRES, Clock, ignore, provider, request, table
+from tests.models.helpers import WIRES, Clock, ignore, provider, request, saying, table
+from tests.needs import needs
 
 from codexd.config import ModelChoice
 from codexd.config.settings import WireApi
@@ -24,6 +27,7 @@ from codexd.errors import (
     RateLimited,
     RequestRefused,
     Source,
+    UnknownModel,
     Unreachable,
 )
 from codexd.models.http import Client
@@ -215,7 +219,7 @@ async def test_a_fault_never_shows_the_key() -> None:
     ],
 )
 async def test_events_of_another_shape_cut_the_stream(event: str) -> None:
-    async with saying(f"data: {event}\n\n") as url, Client() as client:
+    async with saying(f"data: {event}\n\n".encode()) as url, Client() as client:
         choice = ModelChoice(provider(url, "responses"), "m", Source("<test>"))
         model = open_model(choice, env={}, client=client)
         with pytest.raises(CutStream) as caught:
@@ -223,19 +227,132 @@ async def test_events_of_another_shape_cut_the_stream(event: str) -> None:
     assert caught.value.billed
 
 
-@asynccontextmanager
-async def saying(body: str) -> AsyncGenerator[str]:
-    """The URL of a server that streams `body` whatever it is asked."""
+async def fault_of(url: str, model: str = "m", **more: Any) -> ModelFault:
+    """How a model at `url` fails."""
+    async with Client() as client:
+        here = replace(provider(url, "chat"), request_max_retries=0, **more)
+        choice = ModelChoice(here, model, Source("<test>"))
+        with anyio.fail_after(20), pytest.raises(ModelFault) as caught:
+            await open_model(choice, env={}, client=client).stream(request(), ignore)
+    return caught.value
 
-    async def handler(_: web.Request) -> web.Response:
-        return web.Response(text=body, content_type="text/event-stream")
 
-    app = web.Application()
-    app.router.add_post("/responses", handler)
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
-    await runner.setup()
-    try:
-        await web.TCPSite(runner, "127.0.0.1", 0).start()
-        yield f"http://127.0.0.1:{runner.addresses[0][1]}"
-    finally:
-        await runner.cleanup()
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        (
+            b"<html>\r\n<head><title>502 Bad\n Gateway &amp; more</title></head></html>",
+            "says 502: Bad Gateway & more",
+        ),
+        (b"<html><body>no title</body></html>", "says 502: a web page"),
+        (b'[{"error": {"code": 400, "message": "an error of Gemini"}}]', "an error of Gemini"),
+        (
+            b'{"error":{"message":"Provider returned error","metadata":{"raw":"slow down"}}}',
+            "Provider returned error: slow down",
+        ),
+        (b'{"detail": "Not Found"}', "says 502: Not Found"),
+    ],
+)
+async def test_what_a_refusal_says_is_told_in_plain_words(body: bytes, said: str) -> None:
+    async with saying(body, status=502, kind="text/html") as url:
+        assert said in str(await fault_of(url))
+
+
+@pytest.mark.parametrize(
+    ("end", "help"),
+    [
+        ("", "most end in /v1"),
+        ("/v1/chat/completions", "leave /chat/completions out of the base_url"),
+        ("/v1/v1", "/v1 stands twice"),
+        ("/v1", "does it speak chat"),
+    ],
+)
+async def test_a_path_that_is_not_there_points_to_the_base_url(end: str, help: str) -> None:
+    async with saying(b"404 page not found", status=404, kind="text/plain") as url:
+        fault = await fault_of(url.removesuffix("/v1") + end)
+    assert type(fault) is RequestRefused
+    assert help in fault.help
+    assert "model_providers.local" in fault.help
+
+
+@pytest.mark.parametrize(
+    ("status", "message", "code"),
+    [
+        (404, "The model `smal` does not exist or you do not have access to it.", "x"),
+        (400, "The requested model 'smal' does not exist.", "model_not_found"),
+        (404, 'model "smal" not found, try pulling it first', "api_error"),
+        (404, "model: smal", "not_found_error"),
+        (400, "smal is not a valid model ID", ""),
+        (400, "Model Not Exist", ""),
+        (400, "Invalid model: smal", "1500"),
+    ],
+)
+async def test_an_unknown_model_is_told_with_the_nearest_that_there_is(
+    status: int, message: str, code: str
+) -> None:
+    said = Scripted(status=status, message=message, code=code)
+    async with ModelServer([said], models=("large", "small")) as server:
+        fault = await fault_of(server.url, "smal")
+    assert type(fault) is UnknownModel
+    assert message in str(fault)
+    assert fault.help == (
+        "`local/small` is the nearest; `codexd models` shows all 2 that Local offers"
+    )
+
+
+async def test_an_unknown_model_of_a_provider_without_a_list_is_told_all_the_same() -> None:
+    body = b'{"error": {"message": "model \'m\' not found"}}'
+    async with saying(body, status=404, kind="application/json") as url:
+        fault = await fault_of(url)
+    assert type(fault) is UnknownModel
+    assert "codexd models" in fault.help
+
+
+@pytest.mark.parametrize(
+    ("status", "code"), [(429, "insufficient_quota"), (429, "billing_hard_limit"), (402, "402")]
+)
+async def test_an_empty_purse_is_told_from_a_crowd(status: int, code: str) -> None:
+    async with ModelServer([Scripted(status=status, code=code)]) as server:
+        fault = await fault_of(server.url)
+    assert "credit" in fault.help
+    assert "fewer agents" not in fault.help
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """A certificate for 127.0.0.1 that nobody trusts, and its key."""
+    folder = tmp_path_factory.mktemp("tls")
+    cert, key = folder / "cert.pem", folder / "key.pem"
+    command = [
+        *(needs("openssl"), "req", "-x509", "-nodes", "-newkey", "rsa:2048", "-days", "2"),
+        *("-keyout", str(key), "-out", str(cert), "-subj", "/CN=localhost"),
+        *("-addext", "subjectAltName=IP:127.0.0.1"),
+    ]
+    subprocess.run(command, check=True, capture_output=True)
+    return cert, key
+
+
+async def test_a_certificate_that_is_not_trusted_is_told_and_can_be_named(
+    certificate: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(*certificate)
+    async with saying(b"data: [DONE]\n\n", tls=context) as url:
+        monkeypatch.delenv("SSL_CERT_FILE", raising=False)
+        fault = await fault_of(url)
+        assert isinstance(fault, Unreachable)
+        assert "certificate is not trusted" in str(fault)
+        assert "SSL_CERT_FILE" in fault.help
+        assert not fault.billed
+        monkeypatch.setenv("SSL_CERT_FILE", str(certificate[0]))
+        # It answers now, if only with nothing.
+        assert isinstance(await fault_of(url), CutStream)
+
+
+async def test_https_to_a_server_that_speaks_http_is_told() -> None:
+    async with saying(b"") as url:
+        fault = await fault_of(url.replace("http:", "https:"))
+    assert isinstance(fault, Unreachable)
+    assert "TLS failed" in str(fault)
+    assert "base_url is https://127.0.0.1" in fault.help
+    assert not fault.billed

@@ -9,16 +9,16 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 from tests.model_server import ModelServer, Scripted
-from tests.models.helpers import WIRES, ignore, provider, request, table
+from tests.models.helpers import WIRES, ignore, provider, request, saying, table
 
 from codexd.config import ModelChoice
 from codexd.config.known import KNOWN
 from codexd.config.settings import WireApi
-from codexd.errors import AuthFailed, BadConfig, Source, Unreachable
+from codexd.errors import AuthFailed, BadConfig, CutStream, Source, Unreachable
 from codexd.models.http import Client
 from codexd.models.providers import key_hints, list_models, open_client, open_model
 
@@ -98,11 +98,96 @@ async def test_the_configured_window_wins() -> None:
 
 
 @pytest.mark.anyio
+@pytest.mark.parametrize(
+    ("running", "window"),
+    [
+        ({"models": [{"name": "m:latest", "context_length": 4_096}]}, 4_096),
+        ({"models": [{"name": "other", "context_length": 4_096}]}, None),
+        ({"models": [{"name": "m:latest"}]}, None),
+        ({"error": "Unexpected endpoint or method."}, None),
+        (None, None),
+    ],
+)
+async def test_the_window_of_an_ollama_is_known_once_it_has_answered(
+    running: dict[str, Any] | None, window: int | None
+) -> None:
+    async with ModelServer([Scripted(text="x")] * 2, running=running) as server, Client() as client:
+        choice = ModelChoice(provider(server.url, "chat"), "m", Source("<test>"))
+        model = open_model(choice, env={}, client=client)
+        assert model.window is None
+        for _ in range(2):
+            await model.stream(request(), ignore)
+        assert model.window == window
+        assert len(server.other_requests) == (2 if running is not None else 0)
+
+
+@pytest.mark.anyio
+async def test_what_a_server_cuts_to_its_window_is_bound_by_it() -> None:
+    running = {"models": [{"name": "m", "context_length": 300}]}
+    async with ModelServer([], running=running) as server, Client() as client:
+        choice = ModelChoice(provider(server.url, "chat"), "m", Source("<test>"))
+        model = open_model(choice, env={}, client=client)
+        assert model.input_bound(request(), None) > 300
+        # It cannot count, but it says how much it reads at most.
+        assert await model.count_input(request()) is None
+        assert model.input_bound(request(), None) == 300
+        assert model.input_bound(request(), (1, 290)) == 300
+        assert model.input_bound(request(), (1, 10)) < 300
+        assert server.requests == []
+
+
+@pytest.mark.anyio
+async def test_a_window_that_was_only_told_is_no_bound() -> None:
+    async with open_client() as client:
+        choice = ModelChoice(provider("https://api.invalid/v1", "chat"), "m", Source("<test>"))
+        model = open_model(choice, env={}, client=client, window=300)
+        assert model.input_bound(request(), None) > 300
+
+
+@pytest.mark.anyio
 async def test_a_server_without_a_counter_counts_nothing() -> None:
     async with table("chat", []) as t:
         assert await t.model.count_input(request()) is None
     async with table("messages", []) as t:
         assert await t.model.count_input(request()) is not None
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("counter", ["llama.cpp", "vllm"])
+async def test_local_servers_count_where_they_have_a_counter(
+    counter: Literal["llama.cpp", "vllm"],
+) -> None:
+    async with ModelServer([], counts_chat=counter) as server, open_client() as client:
+        choice = ModelChoice(provider(server.url, "chat"), "m", Source("<test>"))
+        counted = await open_model(choice, env={}, client=client).count_input(request())
+        body = server.other_requests[-1].body
+    assert counted is not None
+    assert body["messages"]
+    assert body["tools"]
+    assert not body.keys() & {"stream", "max_tokens", "stream_options"}
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(
+    ("body", "ids"),
+    [
+        # An Ollama that holds no model; Together's bare list.
+        (b'{"object": "list", "data": null}', []),
+        (b'[{"id": "a"}, {"id": "b"}]', ["a", "b"]),
+    ],
+)
+async def test_lists_of_models_come_in_other_shapes(body: bytes, ids: list[str]) -> None:
+    async with saying(body, kind="application/json") as url, open_client() as client:
+        listed = await list_models(provider(url, "chat"), {}, client)
+    assert [entry.id for entry in listed] == ids
+
+
+@pytest.mark.anyio
+async def test_a_page_where_a_list_should_be_points_to_the_base_url() -> None:
+    async with saying(b"<html></html>", kind="text/html") as url, open_client() as client:
+        with pytest.raises(CutStream) as caught:
+            await list_models(provider(url, "chat"), {}, client)
+    assert url in caught.value.help
 
 
 @pytest.mark.anyio

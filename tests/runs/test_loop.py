@@ -3,6 +3,7 @@
 import asyncio
 import json
 from pathlib import Path
+from typing import Literal
 
 import anyio
 import pytest
@@ -82,6 +83,52 @@ async def test_a_run_that_finishes_in_lightweight_mode_is_completed(tmp_path: Pa
         run = await here.delegate()
     assert run.status is Status.COMPLETED
     assert any("budget nearly spent" in note for note in run.notes)
+
+
+@pytest.mark.parametrize("counter", ["llama.cpp", "vllm"])
+async def test_a_small_budget_has_room_for_a_whole_answer_where_the_server_counts(
+    tmp_path: Path, counter: Literal["llama.cpp", "vllm"]
+) -> None:
+    text = agent("worker", budget=6_500)
+    async with house(tmp_path, [READ, DONE], text, counts_chat=counter) as here:
+        run = await here.delegate()
+        first = here.bodies(run, Begun)[0]
+    assert run.status is Status.COMPLETED
+    assert first.cap == 4_096
+    assert run.spent <= 6_500
+
+
+async def test_a_budget_below_the_bound_of_the_first_call_is_told_what_would_do(
+    tmp_path: Path,
+) -> None:
+    async with house(tmp_path, [DONE], agent("worker", budget=40_000)) as here:
+        small = await here.delegate(budget=1_000)
+        enough = await here.delegate(budget=int(small.help.split()[0].replace(",", "")))
+    assert small.status is Status.BUDGET_EXCEEDED
+    assert small.spent == 0
+    assert enough.status is Status.COMPLETED
+
+
+@pytest.mark.parametrize("budget", [9_000, 15_000, 22_000, 30_000])
+@pytest.mark.parametrize("wire", ["chat", "responses"])
+async def test_no_call_takes_more_input_than_was_reserved_when_old_results_are_shortened(
+    tmp_path: Path, budget: int, wire: str
+) -> None:
+    files = {f"{name}.txt": "word " * 1_900 for name in "bcdefg"}
+    script = [
+        Scripted(calls=tuple(call("read_file", path=f"{name}.txt") for name in "bcdef")),
+        Scripted(calls=(call("read_file", path="g.txt"),)),
+        DONE,
+    ]
+    text = agent("worker", budget=budget)
+    async with house(tmp_path, script, text, files=files, wire=wire, counts_chat="vllm") as here:
+        run = await here.delegate()
+        begun = [body for body in here.bodies(run, Begun) if body.what == "model"]
+        answered = here.bodies(run, Answered)
+    for before, after in zip(begun, answered, strict=True):
+        assert after.usage.input <= before.bound
+    assert run.spent <= budget
+    assert any(body.shortened for body in begun)
 
 
 async def test_zero_is_zero(tmp_path: Path) -> None:

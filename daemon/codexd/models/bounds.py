@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 
+from codexd.models.conversation import arguments_of, is_object
 from codexd.models.interface import Answer, Item, JsonObject, Request, ToolReply
 
 ITEM_FRAMING = 32
@@ -31,6 +32,11 @@ def of_growth(request: Request, settled: tuple[int, int]) -> int:
     """The bound where the provider has counted the leading `settled[0]` items as `settled[1]`."""
     n, tokens = settled
     grown = sum(of_item(item) for item in request.items[n:])
+    last = request.items[n - 1] if n else None
+    if isinstance(last, Answer):
+        # What was no JSON goes back wrapped into some: text that was not counted before.
+        broken = (call for call in last.calls if not is_object(call.arguments))
+        grown += sum(utf8(_dumped(arguments_of(call))) for call in broken)
     # An earlier call may have been without the schema, so it is counted each time.
     schema = 0
     if request.answer_schema is not None:

@@ -15,6 +15,7 @@ from codexd.models.conversation import (
     Said,
     UserTurn,
     arguments_of,
+    is_object,
     pack,
     reply_text,
     turns,
@@ -23,17 +24,22 @@ from codexd.models.conversation import (
 from codexd.models.interface import Answer, JsonObject, Request, Stop, ToolCall, Usage
 from codexd.models.responses import bearer
 from codexd.models.structured import strict
-from codexd.models.wire import Target, Wire, inner, tokens, usage
+from codexd.models.wire import Counter, Target, Wire, inner, tokens, usage
 
 THOUGHTS = ("reasoning_content", "reasoning", "reasoning_details")
 """Where DeepSeek, llama.cpp, vLLM, Ollama and OpenRouter put reasoning. DeepSeek and OpenRouter
 want it back with the calls that it led to."""
 STOPS = {
     "length": Stop.MAX_OUTPUT,
+    "max_tokens": Stop.MAX_OUTPUT,
+    "model_length": Stop.MAX_OUTPUT,
     "content_filter": Stop.REFUSED,
+    "sensitive": Stop.REFUSED,
     "tool_calls": Stop.TOOL_CALLS,
     "function_call": Stop.TOOL_CALLS,
 }
+BROKEN = {"error", "abort", "network_error", "insufficient_system_resource"}
+"""What OpenRouter, vLLM, Zhipu and DeepSeek say of an answer that they could not finish."""
 
 
 def body(request: Request, target: Target) -> dict[str, Any]:
@@ -59,7 +65,8 @@ def body(request: Request, target: Target) -> dict[str, Any]:
             }
             for tool in request.tools
         ]
-    if request.answer_schema is not None and "schema" not in without:
+    enforced = enforces(request, target) and "schema" not in without
+    if request.answer_schema is not None and enforced:
         narrow = strict(request.answer_schema)
         schema = {"name": "answer", "schema": narrow or request.answer_schema}
         found["response_format"] = {
@@ -73,10 +80,25 @@ def body(request: Request, target: Target) -> dict[str, Any]:
     return found
 
 
+def enforces(request: Request, target: Target) -> bool:
+    """Whether the last answer can be held to a schema without keeping tools from being called.
+
+    OpenAI holds the last answer alone to it. Ollama, vLLM and others hold all that the model says
+    to it, so that no tool would ever be called; Groq and Gemini refuse the two together.
+    """
+    return not request.tools or _is_openai(target)
+
+
 def _cap_name(target: Target) -> str:
     # OpenAI's reasoning models refuse the old name, which is all that many others know.
-    openai = target.provider.id == "openai" or "api.openai.com" in target.provider.base_url
-    return "max_completion_tokens" if openai or "max_tokens" in target.without else "max_tokens"
+    new = _is_openai(target) or "max_tokens" in target.without
+    return "max_completion_tokens" if new else "max_tokens"
+
+
+def _is_openai(target: Target) -> bool:
+    """Whether OpenAI itself answers, or Azure for it."""
+    url = target.provider.base_url
+    return "api.openai.com" in url or ".openai.azure.com" in url
 
 
 def _messages(request: Request, target: Target) -> list[dict[str, Any]]:
@@ -103,15 +125,21 @@ def _assistant(answer: Answer, target: Target) -> dict[str, Any]:
     for part in unpack(answer, target.name):
         match part:
             case Called(call, more):
-                # Ollama refuses the whole conversation for arguments that do not parse.
-                arguments = json.dumps(arguments_of(call), ensure_ascii=False)
-                function = {"name": call.name, "arguments": arguments}
+                function = {"name": call.name, "arguments": _arguments(call)}
                 calls.append({**more, "id": call.id, "type": "function", "function": function})
             case Raw(item):
-                message |= item
+                message |= item if "thoughts" not in target.without else {}
             case Said():
                 pass
     return message | ({"tool_calls": calls} if calls else {})
+
+
+def _arguments(call: ToolCall) -> str:
+    # As they came where they can be: other bytes would be other tokens, not counted before. Ollama
+    # refuses the whole conversation for arguments that do not parse.
+    if is_object(call.arguments):
+        return call.arguments
+    return json.dumps(arguments_of(call), ensure_ascii=False)
 
 
 @dataclass(slots=True)
@@ -122,6 +150,18 @@ class _OpenCall:
     name: str = ""
     arguments: list[str] = field(default_factory=list[str])
     more: dict[str, Any] = field(default_factory=dict[str, Any])
+
+    def is_followed_by(self, id: str, name: str, arguments: Any) -> bool:
+        """Whether a piece with these begins another call.
+
+        Servers leave the index out, or send one for all; some leave the id out as well, others
+        send another with each piece. A name begins a call, save one that is told again.
+        """
+        if not name or not self.name:
+            return False
+        if id and self.id:
+            return id != self.id
+        return name != self.name or bool(arguments and is_object("".join(self.arguments)))
 
 
 class ChatReading:
@@ -142,10 +182,9 @@ class ChatReading:
 
     def take(self, event: dict[str, Any]) -> str:
         """Take one chunk in; the text that it adds."""
-        if event.get("error"):
-            message, code = refusals.error_of(event)
-            said = f"the provider gave up in the middle: {message or code}"
-            raise CutStream(said, help="ask again", billed=True)
+        # vLLM has said it both ways.
+        if event.get("error") or event.get("object") == "error":
+            raise refusals.in_stream(event)
         self._model = self._model or event.get("model") or ""
         if event.get("usage"):
             self._usage = event["usage"]
@@ -154,6 +193,11 @@ class ChatReading:
             return ""
         choice = choices[0]
         self._finish = choice.get("finish_reason") or self._finish
+        # OpenRouter may call it `stop` where its own provider called it an error.
+        for why in (self._finish, choice.get("native_finish_reason")):
+            if why in BROKEN:
+                said = f"the provider gave up in the middle: {why}"
+                raise CutStream(said, help="ask again", billed=True)
         return self._take_delta(choice.get("delta") or {})
 
     def _take_delta(self, delta: dict[str, Any]) -> str:
@@ -173,19 +217,21 @@ class ChatReading:
         return text
 
     def _take_call(self, delta: dict[str, Any]) -> None:
-        index, name = delta.get("index"), delta.get("id")
+        index, id = delta.get("index"), delta.get("id") or ""
+        function: dict[str, Any] = delta.get("function") or {}
+        name: str = function.get("name") or ""
+        arguments: Any = function.get("arguments") or ""
         known = self._calls[-1] if self._calls else None
         if index is not None:
             known = self._by_index.get(index)
-        # Some servers give no index, or the same for all: then a new id is a new call.
-        if known is None or (name and known.id and name != known.id):
+        elif id:
+            known = next((call for call in self._calls if call.id == id), known)
+        if known is None or known.is_followed_by(id, name, arguments):
             known = _OpenCall()
             self._calls.append(known)
             self._by_index[index] = known
-        known.id = known.id or name or ""
-        function: dict[str, Any] = delta.get("function") or {}
-        known.name = known.name or function.get("name") or ""
-        arguments: Any = function.get("arguments") or ""
+        known.id = known.id or id
+        known.name = known.name or name
         known.arguments.append(arguments if isinstance(arguments, str) else json.dumps(arguments))
         known.more |= {
             key: value
@@ -194,8 +240,9 @@ class ChatReading:
         }
 
     def answer(self) -> Answer | None:
-        """The completion, once a chunk has said why it ended, or `[DONE]` has come."""
-        if self._finish is None and not self.done:
+        """The completion, once a chunk has said why it ended, or `[DONE]` has come behind one."""
+        # vLLM ends a stream that failed before its first token so: `[DONE]`, and nothing else.
+        if self._finish is None and not (self.done and (self._text or self._calls)):
             return None
         parts: list[Part] = []
         called = self._called()
@@ -206,7 +253,8 @@ class ChatReading:
         if text:
             parts.append(Said(text))
         parts += called
-        stop = STOPS.get(self._finish or "stop", Stop.END)
+        # Gemini says `content_filter: RECITATION`.
+        stop = STOPS.get((self._finish or "stop").partition(":")[0], Stop.END)
         if self._refusal:
             stop = Stop.REFUSED
         elif called and stop is Stop.END:
@@ -271,6 +319,16 @@ WIRE = Wire(
         "schema": ("response_format", "json_schema", "grammar", "structured output"),
         "temperature": ("temperature",),
         "effort": ("reasoning_effort", "effort"),
+        "thoughts": (*THOUGHTS[::2], "property 'reasoning'", "assistant.reasoning"),
         "max_tokens": ("max_completion_tokens",),
     },
+    enforces=enforces,
+    counters=(
+        # llama.cpp's, and vLLM's, which stands outside of the API.
+        Counter("/chat/completions/input_tokens", "input_tokens"),
+        Counter("/tokenize", "count", at_root=True),
+    ),
+    uncounted=frozenset(
+        {"stream", "stream_options", "max_tokens", "max_completion_tokens", "temperature"}
+    ),
 )

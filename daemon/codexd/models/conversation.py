@@ -124,6 +124,9 @@ def unpack(answer: Answer, model: str) -> list[Part]:
                     parts.append(Called(call, entry["more"]))
             case _:
                 parts.append(Raw(entry))
+    # An answer cut in its thoughts; OpenAI and Anthropic refuse some that led to nothing.
+    while parts and isinstance(parts[-1], Raw):
+        parts.pop()
     return parts
 
 
@@ -148,6 +151,14 @@ def joined(parts: Iterable[Part]) -> str:
 def reply_text(reply: ToolReply) -> str:
     """The text of `reply` for a wire that has no flag for errors."""
     return f"error: {reply.text}" if reply.is_error else reply.text
+
+
+def is_object(text: str) -> bool:
+    """Whether `text` is a JSON object, whole."""
+    try:
+        return isinstance(json.loads(text), dict)
+    except (ValueError, RecursionError):
+        return False
 
 
 def arguments_of(call: ToolCall) -> JsonObject:

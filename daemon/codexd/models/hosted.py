@@ -7,13 +7,14 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-import httpx
 from pydantic_core import PydanticSerializationError, to_json
 
-from codexd.errors import CutStream, RequestRefused
+from codexd.config.keys import nearest
+from codexd.errors import CutStream, ModelFault, RequestRefused, UnknownModel
 from codexd.models import bounds
 from codexd.models.http import Service, is_local
-from codexd.models.interface import Answer, OnText, Request
+from codexd.models.interface import Answer, Item, OnText, Request, Stop
+from codexd.models.listing import listed, loaded_window
 from codexd.models.sse import EventReader
 from codexd.models.wire import Reading, Target, Wire
 
@@ -21,6 +22,8 @@ WANTED_OUTPUT = 4_096
 WANTED_FOR_ARTIFACTS = 8_192
 """Where whole files are to be written."""
 WANTED_LIGHTWEIGHT = 1_024
+MOST_WANTED = 32_768
+"""A model whose thoughts took the whole of a cap gets twice as much the next time, up to this."""
 NONSENSE = (KeyError, IndexError, TypeError, AttributeError, ValueError, RecursionError)
 """What a reading raises for an event of another shape than the wire's. Validating each event
 first would cost more CPU than all else that is done with it."""
@@ -39,6 +42,9 @@ class HostedModel:
         self._service, self._wire = service, wire
         self._target = Target(service.provider, model_id)
         self._window = window
+        self._loaded: int | None = None
+        """The window that the server itself says it keeps to."""
+        self._may_be_ollama = is_local(service.provider)
 
     @property
     def name(self) -> str:
@@ -56,60 +62,97 @@ class HostedModel:
     @property
     def window(self) -> int | None:
         """Tokens of input + output that one call can hold; `None` where unknown."""
-        return self._window
+        return self._window or self._loaded
 
     def wanted_output(self, request: Request) -> int:
         """The output cap to ask for where the budget has room."""
         if request.lightweight:
             return WANTED_LIGHTWEIGHT
-        return WANTED_FOR_ARTIFACTS if request.brief.artifacts else WANTED_OUTPUT
+        want = WANTED_FOR_ARTIFACTS if request.brief.artifacts else WANTED_OUTPUT
+        return min(MOST_WANTED, want << sum(_only_thought(item) for item in request.items))
 
     def input_bound(self, request: Request, settled: tuple[int, int] | None) -> int:
         """An upper bound of the request's input tokens: never less than the provider counts."""
+        target = self._target
+        if "schema" in target.without or not self._wire.enforces(request, target):
+            request = replace(request, answer_schema=None)
         if settled is not None:
-            return bounds.of_growth(request, settled)
-        body = _bytes(self._wire.body(request, self._target))
-        return bounds.of_body(body, request, self._wire.framing(request))
+            bound = bounds.of_growth(request, settled)
+        else:
+            body = _bytes(self._wire.body(request, target))
+            bound = bounds.of_body(body, request, self._wire.framing(request))
+        # What a server cuts to its window it does not count.
+        return bound if self._loaded is None else min(bound, self._loaded)
 
     async def count_input(self, request: Request) -> int | None:
         """The provider's own count; `None` where it has no such endpoint. Raises `ModelFault`."""
-        if self._wire.count_path is None:
-            return None
         body = self._wire.body(request, self._target)
-        counted = {key: body[key] for key in body if key not in self._wire.uncounted}
-        try:
-            answer = await self._service.fetch("POST", self._wire.count_path, _bytes(counted))
-            count = json.loads(answer)["input_tokens"]
-        except (RequestRefused, *NONSENSE):
-            # Servers that speak this wire for other models seldom have the counter.
-            return None
-        return count if type(count) is int and count >= 0 else None
+        counted = _bytes({key: body[key] for key in body if key not in self._wire.uncounted})
+        for counter in self._wire.counters:
+            try:
+                answer = await self._service.fetch(
+                    "POST", counter.path, counted, at_root=counter.at_root
+                )
+                count = json.loads(answer)[counter.key]
+            except (RequestRefused, *NONSENSE):
+                # Servers that speak a wire for other models seldom have all of its counters.
+                continue
+            if type(count) is int and count >= 0:
+                return count
+        if self._may_be_ollama:
+            await self._look_for_window()
+        return None
 
     async def stream(self, request: Request, on_text: OnText) -> Answer:
         """Answer `request`; pieces of text go to `on_text` as they come. Raises `ModelFault`."""
         while True:
             target = self._target
             try:
-                return await self._ask(request, target, on_text)
+                answer = await self._ask(request, target, on_text)
+                break
+            except UnknownModel as fault:
+                raise await self._named(fault) from None
             except RequestRefused as fault:
-                refused = self._refused_feature(str(fault).lower(), target)
+                refused = self._refused_feature(str(fault).lower(), request, target)
                 if refused is None:
                     raise
                 # Refused with a status, so nothing was billed: the same call, without it.
                 without = self._target.without | {refused}
                 self._target = replace(self._target, without=without)
+        if self._may_be_ollama:
+            await self._look_for_window()
+        return answer
 
-    def _refused_feature(self, words: str, target: Target) -> str | None:
+    async def _look_for_window(self) -> None:
+        self._may_be_ollama = False
+        self._loaded = await loaded_window(self._service, self._target.model)
+
+    def _refused_feature(self, words: str, request: Request, target: Target) -> str | None:
+        """The feature that a refusal names and that the request had; `None` where it names none."""
         for feature, signs in self._wire.optional.items():
-            if feature not in target.without and any(sign in words for sign in signs):
+            if feature in target.without or not any(sign in words for sign in signs):
+                continue
+            less = replace(target, without=target.without | {feature})
+            if self._wire.body(request, less) != self._wire.body(request, target):
                 return feature
         return None
+
+    async def _named(self, fault: UnknownModel) -> UnknownModel:
+        """`fault` with the nearest of the models that the provider does offer."""
+        provider = self._target.provider
+        try:
+            ids = [entry.id for entry in await listed(self._service)]
+        except ModelFault:
+            return fault
+        near = nearest(self._target.model, ids)
+        shown = f"`codexd models` shows all {len(ids)} that {provider.name} offers"
+        help = f"`{provider.id}/{near}` is the nearest; {shown}" if near else shown
+        return UnknownModel(str(fault), help=help)
 
     async def _ask(self, request: Request, target: Target, on_text: OnText) -> Answer:
         reading = self._wire.reading(request, target)
         body = _bytes(self._wire.body(request, target))
         async with self._service.post(self._wire.path, body) as response:
-            _check_kind(response, self._service.host)
             await self._service.read(response, _taker(reading, on_text))
             answer = _answer(reading)
         if answer is None:
@@ -119,6 +162,15 @@ class HostedModel:
                 billed=True,
             )
         return answer
+
+
+def _only_thought(item: Item) -> bool:
+    """Whether it is an answer that came to its cap before it said anything."""
+    return (
+        isinstance(item, Answer)
+        and item.stop is Stop.MAX_OUTPUT
+        and not (item.text.strip() or item.calls)
+    )
 
 
 def _taker(reading: Reading, on_text: OnText) -> Callable[[bytes], bool]:
@@ -160,12 +212,6 @@ def _nonsense(data: str, error: Exception) -> CutStream:
     return CutStream(
         f"an event of the stream makes no sense ({type(error).__name__}){shown}", billed=True
     )
-
-
-def _check_kind(response: httpx.Response, host: str) -> None:
-    kind = response.headers.get("content-type", "")
-    if kind.startswith(("application/json", "text/html")):
-        raise CutStream(f"{host} answered with {kind} where a stream was asked for", billed=True)
 
 
 def _bytes(body: dict[str, Any]) -> bytes:

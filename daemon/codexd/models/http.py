@@ -186,20 +186,28 @@ class Service:
 
     @asynccontextmanager
     async def post(self, path: str, body: bytes) -> AsyncGenerator[httpx.Response]:
-        """The answer to `body`, once its status is 2xx; leaving closes what is unread of it.
+        """The stream that answers `body`, once it has begun; leaving closes what is unread of it.
 
         Refusals that may pass and failed connections are tried again,
         `provider.request_max_retries` times at most. Raises `ModelFault`.
         """
-        response = await self._answered("POST", path, body)
+        response = await self._answered("POST", self._at(path), body)
         try:
+            kind = response.headers.get("content-type", "")
+            if kind.startswith(("application/json", "text/html")):
+                raise (await self._refusal(response)).fault
             yield response
         finally:
             await response.aclose()
 
-    async def fetch(self, method: str, path: str, body: bytes | None = None) -> bytes:
-        """The whole body of a 2xx answer. Raises `ModelFault`."""
-        response = await self._answered(method, path, body)
+    async def fetch(
+        self, method: str, path: str, body: bytes | None = None, *, at_root: bool = False
+    ) -> bytes:
+        """The whole body of a 2xx answer; `at_root`: of a path outside of the API's `/v1`.
+
+        Raises `ModelFault`.
+        """
+        response = await self._answered(method, self._at(path, at_root=at_root), body)
         try:
             return await _body(response, 64 << 20)
         except BROKEN as error:
@@ -214,7 +222,11 @@ class Service:
         """
         try:
             with anyio.CancelScope() as scope:
-                async for chunk in cast("AsyncIterable[bytes]", response.stream):
+                chunks = cast("AsyncIterable[bytes]", response.stream)
+                # We ask for none, but some proxies compress all that passes through them.
+                if "content-encoding" in response.headers:
+                    chunks = response.aiter_bytes()
+                async for chunk in chunks:
                     if take(chunk):
                         # Read to its end, a connection can be used again; that end is near.
                         take = _enough
@@ -222,13 +234,18 @@ class Service:
         except BROKEN as error:
             raise self._cut(error) from error
 
-    async def _answered(self, method: str, path: str, body: bytes | None) -> httpx.Response:
+    def _at(self, path: str, *, at_root: bool = False) -> httpx.URL:
+        base = self.provider.base_url.rstrip("/")
+        query = tuple(self.provider.query_params.items())
+        return _url(base.removesuffix("/v1") if at_root else base, path, query)
+
+    async def _answered(self, method: str, url: httpx.URL, body: bytes | None) -> httpx.Response:
         gate = self.client.gate(self.provider)
         attempt = 0
         while True:
             await gate.passed()
             try:
-                response = await self.client.send(self._request(method, path, body))
+                response = await self.client.send(self._request(method, url, body))
             except BROKEN as error:
                 fault = self._unreachable(error)
                 if fault.billed or attempt >= self._connect_retries():
@@ -245,12 +262,11 @@ class Service:
                 gate.back_off(attempt, refusal.wait)
             attempt += 1
 
-    def _request(self, method: str, path: str, body: bytes | None) -> httpx.Request:
-        provider = self.provider
-        idle = provider.stream_idle_timeout_ms / 1000
+    def _request(self, method: str, url: httpx.URL, body: bytes | None) -> httpx.Request:
+        idle = self.provider.stream_idle_timeout_ms / 1000
         return httpx.Request(
             method,
-            _url(provider.base_url, path, tuple(provider.query_params.items())),
+            url,
             headers=self.headers,
             content=body,
             extensions={"timeout": {"connect": CONNECT_SECONDS, "read": idle, "pool": None}},
@@ -290,10 +306,20 @@ class Service:
             said = f"{self.host} did not answer within {seconds:g} s"
         else:
             said = f"{self.host} cannot be reached: {_why(cause)}"
-        help = (
-            f"is {self.provider.name} running?" if is_local(self.provider) else "check the network"
-        )
-        return Unreachable(said, help=help, billed=sent)
+        return Unreachable(said, help=self._connect_help(cause), billed=sent)
+
+    def _connect_help(self, cause: BaseException) -> str:
+        tls = _tls_fault(cause)
+        if isinstance(tls, ssl.SSLCertVerificationError):
+            return (
+                "where a company's proxy or the server has a certificate authority of its own, "
+                "name its file in SSL_CERT_FILE"
+            )
+        if tls is not None:
+            return f"does it speak https? base_url is {self.provider.base_url}"
+        if is_local(self.provider):
+            return f"is {self.provider.name} running?"
+        return "check the network, and base_url; behind a proxy set HTTPS_PROXY"
 
     def _cut(self, error: Exception) -> CutStream:
         if isinstance(error, httpx.ReadTimeout):
@@ -306,16 +332,27 @@ class Service:
 
 def _why(error: BaseException) -> str:
     """What the system says, in its own words: aiohttp tells of its internals as well."""
-    is_tls = isinstance(error, aiohttp.ClientSSLError)
-    inner = (
-        error if is_tls or not isinstance(error, aiohttp.ClientConnectorError) else error.os_error
-    )
-    if isinstance(inner, OSError) and not isinstance(inner, ssl.SSLError):
+    tls = _tls_fault(error)
+    if isinstance(tls, ssl.SSLCertVerificationError):
+        return f"its certificate is not trusted: {tls.verify_message}"
+    if tls is not None:
+        return f"TLS failed: {(tls.reason or str(tls)).replace('_', ' ').lower()}"
+    inner = error.os_error if isinstance(error, aiohttp.ClientConnectorError) else error
+    if isinstance(inner, OSError):
         # asyncio makes a sentence of an address and a number; the number has a better one.
         if inner.errno is not None and inner.errno in errno.errorcode:
             return os.strerror(inner.errno)
         return inner.strerror or str(inner)
     return str(inner) or type(inner).__name__
+
+
+def _tls_fault(error: BaseException) -> ssl.SSLError | None:
+    """What TLS did not like, where that is what is wrong."""
+    if isinstance(error, aiohttp.ClientConnectorCertificateError):
+        error = error.certificate_error
+    elif isinstance(error, aiohttp.ClientConnectorError):
+        error = error.os_error
+    return error if isinstance(error, ssl.SSLError) else None
 
 
 @lru_cache(maxsize=64)  # to parse one takes longer than to read the answer's events

@@ -213,7 +213,7 @@ class Model(Protocol):
     async def count_input(self, request: Request) -> int | None:
         """The provider's own count of the request's input; `None` where it has no such endpoint.
 
-        Asked only when `input_bound` does not fit. Raises `ModelFault`.
+        Asked only where `input_bound` leaves no room for the output wanted. Raises `ModelFault`.
         """
         ...
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
-from codexd.errors import ContextTooLong, CutStream
 from codexd.models import refusals
 from codexd.models.conversation import (
     Called,
@@ -18,13 +18,14 @@ from codexd.models.conversation import (
     turns,
     unpack,
 )
-from codexd.models.interface import Answer, Request, Stop, ToolCall, Usage
+from codexd.models.interface import Answer, JsonObject, Request, Stop, ToolCall, Usage
 from codexd.models.structured import strict
-from codexd.models.wire import Target, Wire, inner, tokens, usage
+from codexd.models.wire import Counter, Target, Wire, inner, tokens, usage
 
 VERSION = "2023-06-01"
 CACHE = {"cache_control": {"type": "ephemeral"}}
 """Everything up to here is kept for five minutes: a tenth of the price when it is read again."""
+INPUT = ("input_tokens", "cache_creation_input_tokens", "cache_read_input_tokens")
 STOPS = {
     "end_turn": Stop.END,
     "stop_sequence": Stop.END,
@@ -84,8 +85,7 @@ def _messages(request: Request, target: Target, cache: dict[str, Any]) -> list[d
     for turn in turns(request.items):
         if isinstance(turn, UserTurn):
             messages.append({"role": "user", "content": _user_blocks(turn)})
-        else:
-            blocks = [_block(part) for part in unpack(turn, target.name)]
+        elif blocks := [_block(part) for part in unpack(turn, target.name)]:
             messages.append({"role": "assistant", "content": blocks})
     # Nothing follows a lightweight call: what it wrote to the cache would never be read.
     if messages and messages[-1]["role"] == "user" and not request.lightweight:
@@ -148,17 +148,24 @@ class MessagesReading:
                 self._usage |= inner(event["message"], "usage")
             case "message_delta":
                 self._stop = event["delta"].get("stop_reason") or self._stop
-                counted = {k: v for k, v in inner(event, "usage").items() if v is not None}
-                # What `message_start` says of the output is a first guess.
-                self._counted = self._counted or "output_tokens" in counted
-                self._usage |= counted
+                self._count(inner(event, "usage"))
             case "message_stop":
                 self.done = True
             case "error":
-                raise _failed(*refusals.error_of(event))
+                raise refusals.in_stream(event)
             case _:
                 pass
         return ""
+
+    def _count(self, usage: JsonObject) -> None:
+        for key, value in usage.items():
+            if value is None:
+                continue
+            # Some that count the input in `message_start` say 0 of it here.
+            known = tokens(self._usage.get(key)) if key in INPUT else None
+            self._usage[key] = max(known, value) if known and tokens(value) is not None else value
+        # What `message_start` says of the output is a first guess.
+        self._counted = self._counted or usage.get("output_tokens") is not None
 
     def _start(self, index: int, block: dict[str, Any]) -> str:
         spoke = any(known["type"] == "text" for known in self._blocks.values())
@@ -206,9 +213,11 @@ class MessagesReading:
             case "text":
                 return Said(text) if text else None
             case "tool_use":
-                return Called(ToolCall(block["id"], block["name"], text or "{}"))
+                # Some that speak this wire for other models give the whole input at the start.
+                whole = json.dumps(block.get("input") or {}, ensure_ascii=False)
+                return Called(ToolCall(block["id"], block["name"], text or whole))
             case "thinking":
-                return Raw({**block, "thinking": block["thinking"] + text})
+                return Raw({**block, "thinking": (block.get("thinking") or "") + text})
             case _:
                 return Raw(block)
 
@@ -226,13 +235,6 @@ def _usage(counted: dict[str, Any]) -> Usage | None:
         reasoning=inner(counted, "output_tokens_details").get("thinking_tokens"),
         cache_written=written,
     )
-
-
-def _failed(message: str, code: str) -> ContextTooLong | CutStream:
-    said = f"the provider gave up in the middle: {message or code}"
-    if refusals.is_too_long(f"{code} {message}".lower()):
-        return ContextTooLong(said)
-    return CutStream(said, help="ask again", billed=True)
 
 
 def auth(key: str | None) -> dict[str, str]:
@@ -257,6 +259,6 @@ WIRE = Wire(
         "temperature": ("temperature",),
         "cache": ("cache_control",),
     },
-    count_path="/messages/count_tokens",
+    counters=(Counter("/messages/count_tokens", "input_tokens"),),
     uncounted=frozenset({"stream", "max_tokens", "temperature"}),
 )

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import anyio
 
 from codexd.config import ModelChoice, Provider
 from codexd.config.known import KNOWN
-from codexd.errors import AuthFailed, CutStream
+from codexd.errors import AuthFailed
 from codexd.models.interface import Model, ModelEntry
 
 # What speaks HTTP takes a third of a second to import: only hosted models pay for it.
@@ -60,16 +59,9 @@ async def list_models(
     provider: Provider, env: Mapping[str, str], client: Client
 ) -> list[ModelEntry]:
     """What `provider` offers, in its own order. Raises `ModelFault`."""
-    query = "?limit=1000" if provider.wire_api == "messages" else ""
-    answer = await _service(provider, env, client).fetch("GET", f"/models{query}")
-    try:
-        listed: list[dict[str, Any]] = json.loads(answer)["data"]
-        return [
-            ModelEntry(provider.id, entry["id"], {k: v for k, v in entry.items() if k != "id"})
-            for entry in listed
-        ]
-    except (KeyError, TypeError, AttributeError, ValueError, RecursionError) as error:
-        raise CutStream(f"{provider.name} sent no list of models: {error!r}") from error
+    from codexd.models.listing import listed
+
+    return await listed(_service(provider, env, client))
 
 
 async def key_hints(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from codexd.errors import ContextTooLong, CutStream, RateLimited
 from codexd.models import refusals
 from codexd.models.conversation import (
     Called,
@@ -20,7 +19,7 @@ from codexd.models.conversation import (
 )
 from codexd.models.interface import Answer, Request, Stop, ToolCall, Usage
 from codexd.models.structured import strict
-from codexd.models.wire import Target, Wire, inner, tokens, usage
+from codexd.models.wire import Counter, Target, Wire, inner, tokens, usage
 
 
 def body(request: Request, target: Target) -> dict[str, Any]:
@@ -125,9 +124,9 @@ class ResponsesReading:
                 self._response = event["response"]
                 self.done = True
             case "response.failed":
-                raise _failed(*refusals.error_of(event["response"]))
+                raise refusals.in_stream(event["response"])
             case "error":
-                raise _failed(*refusals.error_of(event))
+                raise refusals.in_stream(event)
             case _:
                 pass
         return ""
@@ -193,15 +192,6 @@ def _usage(response: dict[str, Any]) -> Usage | None:
     )
 
 
-def _failed(message: str, code: str) -> ContextTooLong | RateLimited | CutStream:
-    said = f"the provider gave up in the middle: {message or code}"
-    if refusals.is_too_long(f"{code} {message}".lower()):
-        return ContextTooLong(said)
-    if code in {"rate_limit_exceeded", "insufficient_quota"}:
-        return RateLimited(said, help="wait, or run fewer agents at once", billed=True)
-    return CutStream(said, help="ask again", billed=True)
-
-
 def bearer(key: str | None) -> dict[str, str]:
     """The header of OpenAI and its likes."""
     return {"Authorization": f"Bearer {key}"} if key else {}
@@ -219,6 +209,6 @@ WIRE = Wire(
         "temperature": ("temperature",),
         "effort": ("reasoning.effort", "effort"),
     },
-    count_path="/responses/input_tokens",
+    counters=(Counter("/responses/input_tokens", "input_tokens"),),
     uncounted=frozenset({"stream", "store", "include", "max_output_tokens", "temperature"}),
 )

@@ -43,6 +43,17 @@ class Reading(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class Counter:
+    """Where a provider may count the input of a body, without answering it."""
+
+    path: str
+    key: str
+    """Of its answer: what holds the count."""
+    at_root: bool = False
+    """Whether `path` is under the host, not under the API's own `/v1`."""
+
+
+@dataclass(frozen=True, slots=True)
 class Wire:
     """One wire format."""
 
@@ -57,8 +68,10 @@ class Wire:
     optional: Mapping[str, tuple[str, ...]]
     """Features that not every model of this wire has, each with the words by which a refusal
     names it; what a model has refused once is not sent to it again."""
-    count_path: str | None = None
-    """Where the provider counts the input of a body."""
+    counters: tuple[Counter, ...] = ()
+    """Where servers of this wire count, each asked until one answers."""
+    enforces: Callable[[Request, Target], bool] = lambda request, target: True
+    """Whether the schema of the last answer is sent, where there is one and it was not refused."""
     uncounted: frozenset[str] = field(default_factory=frozenset[str])
     """Keys of the body that the counter does not take."""
 

@@ -10,7 +10,7 @@ from dataclasses import replace
 import anyio
 
 from codexd.errors import CodexdError, Denied, IllegalMove, ModelFault, NeedsModel, Unavailable
-from codexd.models import Answer, Request, ToolCall
+from codexd.models import Answer, Request, ToolCall, digest
 from codexd.runs import ledger
 from codexd.runs.admission import subject_of
 from codexd.runs.events import Answered, Begun, Body, Done, Lost, Noted, Refused
@@ -96,7 +96,7 @@ async def count(opened: Opened, request: Request, seat: Seat) -> None:
     except Exception:
         logger.exception("counting the input of run %s", seat.run.id)
         tokens = None
-    seat.inbox.put(Counted(opened.model.name, len(request.items), tokens))
+    seat.inbox.put(Counted(opened.model.name, digest(request), tokens))
 
 
 # Model calls.

@@ -11,10 +11,7 @@ from codexd.agents.definition import AgentDefinition
 from codexd.models import Brief, Item, Request, ToolSchema, UserText
 from codexd.models.interface import JsonObject
 from codexd.runs.answer import RESULT_SCHEMA
-from codexd.runs.run import Run, shortened
-
-KEEP_WHEN_LIGHT = 400
-"""Bytes that an old tool result keeps in lightweight mode."""
+from codexd.runs.run import Run, cut_to_fit
 
 _RULES = """\
 You work as an agent of codexd in the workspace of a developer. You act by calling tools; \
@@ -76,9 +73,8 @@ def request_of(run: Run, definition: AgentDefinition) -> Request:
 
 def trimmed(request: Request) -> Request:
     """A lightweight request with old tool results cut short."""
-    kept = len(request.items) - 2  # the newest item, and the word to finish, stay whole
-    items = shortened(request.items, upto=max(0, kept), keep_bytes=KEEP_WHEN_LIGHT)
-    return replace(request, items=items)
+    *items, finish_now = request.items
+    return replace(request, items=(*cut_to_fit(tuple(items)), finish_now))
 
 
 def brief_of(run: Run) -> Brief:

@@ -109,6 +109,8 @@ class Begun(Body):
     reserved: int = 0
     reserved_micro_usd: int = 0
     light: bool = False
+    shortened: bool = False
+    """Whether old tool results were cut to fit the budget; the conversation goes on like that."""
     # A tool call or a child run.
     call_id: str = ""
     tool: str = ""

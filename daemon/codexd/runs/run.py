@@ -224,7 +224,9 @@ def _answered(run: Run, body: Answered) -> Run:
         cut = body.fault == "CutStream"
         return _with(run, n_cut_streams=run.n_cut_streams + cut, settled=None)
     answer = Answer(body.text, body.calls, body.opaque, Stop(body.stop), body.usage, body.model)
-    items = (*run.items, answer)
+    # As it was sent: what was counted is what the next bound builds on.
+    told = cut_to_fit(run.items) if begun and begun.shortened else run.items
+    items = (*told, answer)
     return _with(
         run,
         items=items,
@@ -334,6 +336,10 @@ def _replied(run: Run, call_id: str, text: str, *, is_error: bool = False) -> Ru
     return _with(run, pending=(), items=(*run.items, *replies))
 
 
+KEEP_WHEN_LIGHT = 400
+"""Bytes that an old tool result keeps in lightweight mode."""
+
+
 def shortened(items: tuple[Item, ...], *, upto: int, keep_bytes: int) -> tuple[Item, ...]:
     """`items` with the tool results among the first `upto` cut to `keep_bytes` each."""
 
@@ -344,6 +350,11 @@ def shortened(items: tuple[Item, ...], *, upto: int, keep_bytes: int) -> tuple[I
         return replace(item, text=f"{head}\n[shortened; call the tool again for the rest]")
 
     return (*(cut(item) for item in items[:upto]), *items[upto:])
+
+
+def cut_to_fit(items: tuple[Item, ...]) -> tuple[Item, ...]:
+    """The conversation of a run whose budget is nearly spent: all but the newest item shortened."""
+    return shortened(items, upto=max(0, len(items) - 1), keep_bytes=KEEP_WHEN_LIGHT)
 
 
 def opening(started: Started) -> str:

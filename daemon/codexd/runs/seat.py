@@ -61,10 +61,11 @@ class Cancel:
 
 @dataclass(frozen=True, slots=True)
 class Counted:
-    """The provider's own count of the input of the request with `n_items` items."""
+    """The provider's own count of the input of one request; `None`: it does not count."""
 
     model: str
-    n_items: int
+    digest: str
+    """Of the request: one with as many items may say more."""
     tokens: int | None
 
 

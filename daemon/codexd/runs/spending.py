@@ -33,6 +33,7 @@ class Offer:
 
     opened: Opened
     request: Request
+    shortened: bool
     bound: int
     """Input tokens at most."""
     likely: int
@@ -57,14 +58,14 @@ def admit_call(run: Run, seat: Seat, host: Host) -> list[Body]:
     for offer in _offers(run, seat, host):
         if _outgrown(offer, run):
             return [shorten(run)]
-        if offer.fits:
-            if _is_last(offer, run, seat):
-                return [_lightweight()]
-            return _begin(offer, run, seat, host)
         if _wants_count(offer, seat):
             seat.to_count = (offer.opened, offer.request)
             seat.waiting = "count"
             return []
+        if offer.fits:
+            if _is_last(offer, run, seat):
+                return [_lightweight()]
+            return _begin(offer, run, seat, host)
         offers.append(offer)
     for account in (seat.account, seat.money):
         if account is not None and ledger.wait(account, seat.wake):
@@ -103,7 +104,7 @@ def _offers(run: Run, seat: Seat, host: Host) -> Iterator[Offer]:
             yield whole
             continue
         short = _offer(opened, trimmed(request), None, seat, host)
-        yield min(whole, short, key=lambda offer: offer.bound)
+        yield min(whole, replace(short, shortened=True), key=lambda offer: offer.bound)
 
 
 def _offer(
@@ -118,13 +119,13 @@ def _offer(
     sure = settled[1] if settled else 0
     likely = sure + max(0, bound - sure) // 3
     counted = seat.counted.get(model.name)
-    if counted and counted.tokens is not None and counted.n_items == len(request.items):
+    if counted and counted.tokens is not None and counted.digest == digest(request):
         likely = counted.tokens
         bound = min(bound, round(counted.tokens * COUNT_MARGIN) + 1)
     want = model.wanted_output(request)
     if model.window is not None:
         want = min(want, max(LEAST_OUTPUT, model.window - likely))
-    return Offer(opened, request, bound, likely, want, min(want, _room(seat, opened, bound)))
+    return Offer(opened, request, False, bound, likely, want, min(want, _room(seat, opened, bound)))
 
 
 def _room(seat: Seat, opened: Opened, bound: int) -> int:
@@ -157,11 +158,15 @@ def _is_last(offer: Offer, run: Run, seat: Seat) -> bool:
 
 
 def _wants_count(offer: Offer, seat: Seat) -> bool:
-    """Whether the provider's own count may show that it fits; one that has none is asked once."""
+    """Whether the provider's own count may show that it fits, or has room for a whole answer; a
+    provider that does not count is asked once.
+    """
+    if offer.cap >= offer.want or offer.opened.model.exact:
+        return False
     counted = seat.counted.get(offer.opened.model.name)
     if counted is None:
         return True
-    return counted.tokens is not None and counted.n_items != len(offer.request.items)
+    return counted.tokens is not None and counted.digest != digest(offer.request)
 
 
 def _begin(offer: Offer, run: Run, seat: Seat, host: Host) -> list[Body]:
@@ -187,6 +192,7 @@ def _begin(offer: Offer, run: Run, seat: Seat, host: Host) -> list[Body]:
             reserved=bound + cap,
             reserved_micro_usd=micro_usd,
             light=run.lightweight,
+            shortened=offer.shortened,
         )
     ]
 
@@ -204,4 +210,10 @@ def _exceeded(offer: Offer, run: Run, seat: Seat) -> Body:
         if needed > left
         else "the next step could cost more money than was left, so it was not begun"
     )
-    return ended(run, Status.BUDGET_EXCEEDED, f"{fault}{reason}")
+    help = ""
+    if needed > left and run.settled is None and not run.spent:
+        help = f"{needed:,} begin it: `--budget`, or `max_tokens` in the agent's file"
+        counted = seat.counted.get(offer.opened.model.name)
+        if counted is not None and counted.tokens is None:
+            help += "; it will take less, but this server cannot count beforehand"
+    return ended(run, Status.BUDGET_EXCEEDED, f"{fault}{reason}", help)

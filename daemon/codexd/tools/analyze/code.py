@@ -7,7 +7,7 @@ import re
 import warnings
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from codexd.errors import Severity
 from codexd.tools.interface import Finding
@@ -53,12 +53,15 @@ class Weighed(NamedTuple):
 
 
 def worst_first(found: Iterable[Weighed]) -> list[Finding]:
-    """The findings by severity, weight and place, each once."""
+    """The findings by severity, weight and place, each once; among equals tests come last."""
     unique = {(f.path, f.line, f.column, f.rule): (weight, f) for weight, f in found}
-    ranked = sorted(
-        unique.items(), key=lambda item: (ORDER[item[1][1].severity], -item[1][0], item[0])
-    )
-    return [finding for _, (_, finding) in ranked]
+
+    def rank(item: tuple[tuple[str, int, int, str], tuple[int, Finding]]) -> tuple[Any, ...]:
+        place, (weight, finding) = item
+        is_test = TEST_PATH.search(finding.path) is not None
+        return ORDER[finding.severity], is_test, -weight, place
+
+    return [finding for _, (_, finding) in sorted(unique.items(), key=rank)]
 
 
 def parse(file: CodeFile) -> ast.Module | None:

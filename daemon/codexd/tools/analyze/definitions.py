@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict
 
 from codexd.errors import Severity
 from codexd.tools.analyze.code import CodeFile, Weighed, parse
-from codexd.tools.analyze.functions import PRIVATE, functions
+from codexd.tools.analyze.functions import offered
 from codexd.tools.interface import Finding
 
 FunctionNode = ast.FunctionDef | ast.AsyncFunctionDef
@@ -174,9 +174,8 @@ def outline(files: Iterable[CodeFile]) -> Iterator[Entry]:
             if (tree := parse(file)) is not None:
                 yield from (python_entry(file, node) for node in public_definitions(tree))
             continue
-        for one in functions(file):
-            if not PRIVATE.search(one.name):
-                yield Entry(path=file.path, line=one.line, text=one.signature)
+        for one in offered(file):
+            yield Entry(path=file.path, line=one.line, text=one.signature)
 
 
 def python_entry(file: CodeFile, node: Definition) -> Entry:

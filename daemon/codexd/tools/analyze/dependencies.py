@@ -35,7 +35,8 @@ def dependencies(files: Sequence[CodeFile]) -> list[Entry]:
     python_declared = False
     for file in files:
         kind, entries = declared(file)
-        found += entries
+        # Of one package in several groups, each version once.
+        found += dict.fromkeys(entries)
         python_declared = python_declared or (kind == "python" and bool(entries))
     if not python_declared:
         found += imported(files)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from typing import Any
@@ -18,7 +18,36 @@ LIMIT = 15
 MUCH = 25
 """From here on splitting is due, not only advised."""
 
-PRIVATE = re.compile(r"(^|[.:#])_|^\(anonymous\)$|^\*|^[^\w]*$|\b__\w+__$")
+PRIVATE = re.compile(r"(^|[.:#])_|^\(anonymous\)$|^anonymous__\d+$|^\*|^[^\w]*$|\b__\w+__$")
+
+OFFERS: Mapping[str, Callable[[Function], bool]] = {
+    ".go": lambda one: one.own_name[:1].isupper(),
+    ".rs": lambda one: re.match(r"pub\s+(?!\()", one.signature) is not None,
+    **dict.fromkeys(
+        (".java", ".cs"),
+        lambda one: re.search(r"\b(public|protected|default)\b", one.signature) is not None,
+    ),
+    **dict.fromkeys(
+        (".c", ".cc", ".cpp", ".cxx", ".h", ".hh", ".hpp", ".m", ".mm"),
+        # A member that is `static` is offered; it stands indented in its class.
+        lambda one: not (one.column == 1 and re.match(r"static\b", one.signature)),
+    ),
+    **dict.fromkeys(
+        (".kt", ".kts", ".scala", ".swift", ".php", ".ts", ".tsx"),
+        lambda one: (
+            re.search(r"\b(private|fileprivate|protected|internal)\b|^#", one.signature) is None
+        ),
+    ),
+}
+"""How a function's first line says that others may call it, by the suffix of its language."""
+
+ANONYMOUS = re.compile(r"^\(anonymous\)$|^anonymous__\d+$")
+
+ENTRIES = {"main"}
+"""What the system calls and no test does; a `main()` of Python is called by both."""
+
+RUST_TESTS = re.compile(r"^#\[cfg\((?:all\()?test\b", re.MULTILINE)
+"""From here on a Rust file is its own test."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +69,34 @@ class Function:
     def own_name(self) -> str:
         """The name without what it belongs to."""
         return re.split(r"\.|::|#", self.name)[-1]
+
+
+def offered(file: CodeFile) -> list[Function]:
+    """The functions of one file that others may call: none that stands inside another, none
+    that its language keeps to the file, none of the file's own tests.
+    """
+    says = OFFERS.get(file.suffix)
+    last = own_tests(file)
+    public: list[Function] = []
+    end_before, end_here, here = 0, 0, 0
+    for one in sorted(functions(file), key=lambda one: (one.line, -one.lines)):
+        # `end_before`: how far the functions that began on earlier lines reach.
+        if one.line > here:
+            end_before, here = max(end_before, end_here), one.line
+        end_here = max(end_here, one.line + one.lines)
+        inner = one.line + one.lines <= end_before
+        entry = one.own_name in ENTRIES and not file.is_python
+        if inner or entry or PRIVATE.search(one.name) or (last and one.line > last):
+            continue
+        if says is None or says(one):
+            public.append(one)
+    return public
+
+
+def own_tests(file: CodeFile) -> int:
+    """The line from which on a file is its own test; 0 where it has none."""
+    begin = RUST_TESTS.search(file.text) if file.suffix == ".rs" else None
+    return file.text.count("\n", 0, begin.start()) + 1 if begin else 0
 
 
 def functions(file: CodeFile) -> list[Function]:
@@ -77,7 +134,11 @@ def first_line(lines: list[str], number: int) -> str:
 def complexity(files: Iterable[CodeFile]) -> Iterator[Weighed]:
     """The functions with more than `LIMIT` paths through them."""
     for file in files:
+        # What is long in a test is long by its nature: cases one after the other.
+        if file.is_test:
+            continue
         for one in functions(file):
+            name = "an anonymous function" if ANONYMOUS.search(one.name) else f"`{one.own_name}`"
             if one.paths > LIMIT:
                 yield Weighed(
                     one.paths,
@@ -87,7 +148,7 @@ def complexity(files: Iterable[CodeFile]) -> Iterator[Weighed]:
                         column=one.column,
                         severity=Severity.WARNING if one.paths >= MUCH else Severity.INFORMATION,
                         message=(
-                            f"{one.paths} paths lead through `{one.own_name}` ({one.lines} lines): "
+                            f"{one.paths} paths lead through {name} ({one.lines} lines): "
                             f"hard to test and to change; {LIMIT} are still readable"
                         ),
                         rule="complexity",
@@ -101,11 +162,14 @@ def untested(files: Sequence[CodeFile]) -> Iterator[Weighed]:
     for file in files:
         if file.is_test:
             named.update(re.findall(r"\w+", file.text))
+        elif first := own_tests(file):
+            tests = file.text.splitlines()[first - 1 :]
+            named.update(re.findall(r"\w+", "\n".join(tests)))
     for file in files:
         if file.is_test:
             continue
-        for one in functions(file):
-            if PRIVATE.search(one.name) or one.own_name in named:
+        for one in offered(file):
+            if one.own_name in named:
                 continue
             much = "1 path" if one.paths == 1 else f"{one.paths} paths"
             yield Weighed(

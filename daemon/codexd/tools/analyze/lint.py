@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import ast
+import builtins
 import re
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from functools import cache, partial
+from functools import lru_cache, partial
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -24,13 +25,29 @@ PYTHON_2 = {"basestring", "long", "raw_input", "reduce", "unichr", "unicode", "x
 LARGEST_FIX = 2_000
 """Bytes of new text that a fix may carry; a larger one is better asked of an editor."""
 
-PROVOKED = ("B015", "B016", "B017", "B018", "PLW0133")
+PROVOKED = ("B015", "B016", "B017", "B018", "PLW0133", "S110")
 """What a test does on purpose to see what happens."""
 
 FILLED = re.compile(
     r"\b(globals|vars|exec|execfile)\(|global_enum|_convert_|sys\.modules\[__name__\]|import \*"
 )
 """How a file gets names that no rule can see."""
+
+FROM_OUTSIDE = {
+    "_": "gettext", "ngettext": "gettext", "pgettext": "gettext", "npgettext": "gettext",
+    "profile": "line_profiler", "reveal_type": "a type checker",
+    "get_ipython": "IPython", "display": "IPython",
+}  # fmt: skip
+"""Names that a tool may put among the builtins, and the tool."""
+
+CHANGING = {
+    "add", "append", "clear", "discard", "extend", "insert", "pop", "popitem", "remove", "reverse",
+    "setdefault", "sort", "update",
+}  # fmt: skip
+"""Methods that change what they are called on."""
+
+SQL = re.compile(r"execut|cursor|sqlite|sqlalchemy|psycopg|\bsql|\bdb\b|query", re.IGNORECASE)
+"""What a file says that has to do with a database."""
 
 Tree = Callable[[], ast.Module | None]
 
@@ -81,7 +98,8 @@ def lint(
     broken: set[int] = set()
 
     # Parsing costs more than all else here, and few reports need it: once a file, when asked for.
-    @cache
+    # Reports come file by file, and the trees of a large repository would fill the memory.
+    @lru_cache(maxsize=4)
     def tree_of(place: int) -> ast.Module | None:
         return parse(files[place])
 
@@ -91,6 +109,8 @@ def lint(
         code = str(report["code"] or "invalid-syntax")
         found = rule_for(code, RULES[kind])
         if found is None or skipped(kind, code, file, str(report["message"])):
+            continue
+        if code in BY_DESIGN and BY_DESIGN[code](place_of(file, report, tree_of(place))):
             continue
         if code == "invalid-syntax":
             # After the first error of a file the parser guesses; the rest tells nothing.
@@ -110,6 +130,8 @@ def skipped(kind: str, code: str, file: CodeFile, message: str) -> bool:
         or (code == "F401" and (file.path.endswith("__init__.py") or "find_spec" in message))
         or (code == "S602" and "seems safe" in message)
         or (file.is_test and code in PROVOKED)
+        # "Select the keys from the list" is no statement where nothing speaks to a database.
+        or (code == "S608" and not SQL.search(file.text))
         # `__all__` of a package names modules too.
         or (
             code == "F822"
@@ -126,9 +148,15 @@ def finding(
     line, column = int(start["row"]), int(start["column"])
     severity, message = rule.severity, rule.says or str(report["message"])
     if code == "F821":
-        severity, message = undefined_name(message, Place(line, column - 1, file, tree()))
+        severity, message = undefined_name(message, place_of(file, report, tree()))
     elif code == "F507":
-        message = format_without_place(message, Place(line, column - 1, file, tree()))
+        message = format_without_place(message, place_of(file, report, tree()))
+    elif code == "B006" and not may_change(place_of(file, report, tree())):
+        severity = Severity.INFORMATION
+        message = "the default is made once and shared by all calls; nothing here changes it"
+    elif code == "B023":
+        name = quoted(message)
+        message = f"`{name}` is the loop's: called after this round, the function sees a later one"
     return Finding(
         path=file.path,
         line=line,
@@ -159,6 +187,18 @@ def fix_of(fix: Mapping[str, Any] | None) -> Fix | None:
     return Fix(title=str(fix["message"]), edits=edits, safe=fix["applicability"] == "safe")
 
 
+def place_of(file: CodeFile, report: Mapping[str, Any], tree: ast.Module | None) -> Place:
+    """Where one of ruff's reports stands."""
+    start = report["location"]
+    return Place(int(start["row"]), int(start["column"]) - 1, file, tree)
+
+
+def quoted(message: str) -> str:
+    """The name that one of ruff's messages is about."""
+    found = re.search(r"`([^`]+)`", message)
+    return found[1] if found else "?"
+
+
 class Place:
     """Where a report stands in the tree of its file."""
 
@@ -166,12 +206,81 @@ class Place:
         self.tree, self.text = tree, file.text
         text = file.text.splitlines()[line - 1 : line]
         # The tree counts UTF-8 bytes, ruff code points.
-        at = (line, len(text[0][:offset].encode()) if text else offset)
-        self.around = list(nodes_around(tree, at)) if tree else []
+        self.at = (line, len(text[0][:offset].encode()) if text else offset)
+        self.around = list(nodes_around(tree, self.at)) if tree else []
 
     def innermost(self, *kinds: type[ast.AST]) -> Any:
         """The smallest node of one of these kinds around the place, or `None`."""
         return next((node for node in reversed(self.around) if isinstance(node, kinds)), None)
+
+    def function(self) -> ast.FunctionDef | ast.AsyncFunctionDef | None:
+        """The innermost function whose body the place is in: defaults and decorators are not."""
+        for node in reversed(self.around):
+            if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+                continue
+            if self.at >= (node.body[0].lineno, node.body[0].col_offset):
+                return node
+        return None
+
+
+def is_tried(place: Place) -> bool:
+    """Whether what stands there is tried, to see whether it fails."""
+    at = {id(node) for node in place.around}
+    tries = (node for node in place.around if isinstance(node, ast.Try) and node.handlers)
+    return any(id(statement) in at for node in tries for statement in node.body)
+
+
+def is_builtin_again(place: Place) -> bool:
+    """Whether a module makes a builtin a name of its own: `TimeoutError = TimeoutError`."""
+    assigned = place.innermost(ast.Assign)
+    value = assigned.value if assigned else None
+    named = isinstance(value, ast.Name) and (hasattr(builtins, value.id) or value.id in PYTHON_2)
+    return named and place.function() is None
+
+
+BY_DESIGN: Mapping[str, Callable[[Place], bool]] = {"B018": is_tried, "PLW0127": is_builtin_again}
+"""Rules whose reports are none where this holds."""
+
+
+def may_change(place: Place) -> bool:
+    """Whether the function changes the argument whose default this is, or lets it get away."""
+    function = place.innermost(ast.FunctionDef, ast.AsyncFunctionDef)
+    if function is None:
+        return True
+    name = argument_with_default(function, place.at)
+    return name is None or any(changes(node, name) for node in ast.walk(function))
+
+
+def argument_with_default(
+    function: ast.FunctionDef | ast.AsyncFunctionDef, at: tuple[int, int]
+) -> str | None:
+    """The argument whose default covers a place."""
+    a = function.args
+    plain = [*a.posonlyargs, *a.args]
+    pairs = [
+        *zip(plain[len(plain) - len(a.defaults) :], a.defaults, strict=True),
+        *zip(a.kwonlyargs, a.kw_defaults, strict=True),
+    ]
+    return next((arg.arg for arg, default in pairs if default and holds(default, at)), None)
+
+
+def changes(node: ast.AST, name: str) -> bool:
+    """Whether a node changes what `name` holds, or keeps it for later: `self.x = name`."""
+
+    def is_it(value: ast.AST | None) -> bool:
+        return isinstance(value, ast.Name) and value.id == name
+
+    match node:
+        case ast.Call(func=ast.Attribute(value=owner, attr=method)):
+            return is_it(owner) and method in CHANGING
+        case ast.Subscript(value=owner, ctx=ast.Store() | ast.Del()):
+            return is_it(owner)
+        case ast.AugAssign(target=target):
+            return is_it(target)
+        case ast.Assign(value=value) | ast.Return(value=value) | ast.Yield(value=value):
+            return is_it(value)
+        case _:
+            return False
 
 
 def nodes_around(node: ast.AST, at: tuple[int, int]) -> Iterator[ast.AST]:
@@ -193,11 +302,10 @@ def holds(node: ast.AST, at: tuple[int, int]) -> bool:
 
 def undefined_name(message: str, place: Place) -> tuple[Severity, str]:
     """What happens at a name that ruff cannot find: said for the one who calls the function."""
-    quoted = re.search(r"`([^`]+)`", message)
-    name = quoted[1] if quoted else "?"
+    name = quoted(message)
     if name in PYTHON_2:
         return Severity.WARNING, f"`{name}` exists in Python 2 only"
-    function = place.innermost(ast.FunctionDef, ast.AsyncFunctionDef)
+    function = place.function()
     if in_annotation(place):
         return Severity.WARNING, f"the annotation names `{name}`, which is defined nowhere"
     caller = f"{function.name}()" if function else "importing this file"
@@ -210,6 +318,12 @@ def undefined_name(message: str, place: Place) -> tuple[Severity, str]:
         return Severity.ERROR, f"`{name}` {why}: {caller} raises {fault}{instead}"
     if name in bound_in(place.tree):
         return Severity.WARNING, f"`{name}` may be gone here: this file also deletes it"
+    if name in FROM_OUTSIDE:
+        text = f"`{name}` is defined nowhere here: {FROM_OUTSIDE[name]} may put it there"
+        return Severity.INFORMATION, text
+    if name in made_elsewhere(place.tree):
+        text = f"`{name}` is there only after another function made it: {caller} relies on that"
+        return Severity.WARNING, text
     if FILLED.search(place.text) or name.startswith("__"):
         text = f"no rule sees where `{name}` is defined: this file gets names at run time"
         return Severity.INFORMATION, text
@@ -249,6 +363,13 @@ def bound_in(scope: ast.AST | None) -> set[str]:
         if not isinstance(node, ast.Lambda | ast.ListComp | ast.SetComp | ast.DictComp):
             waiting.extend(ast.iter_child_nodes(node))
     return found
+
+
+def made_elsewhere(tree: ast.Module | None) -> set[str]:
+    """The names that functions of the file declare `global` or `nonlocal`."""
+    nodes = ast.walk(tree) if tree else ()
+    declared = (node.names for node in nodes if isinstance(node, ast.Global | ast.Nonlocal))
+    return {name for names in declared for name in names}
 
 
 def exception_name(raised: ast.expr | None) -> str:

@@ -87,6 +87,11 @@ LINT = (
     Rule("B018", INFORMATION, "the value is worked out and thrown away"),
     Rule("B033", INFORMATION),
     Rule("S110", INFORMATION, "the error is swallowed: nobody will know that it happened"),
+    Rule(
+        "PLE0704",
+        INFORMATION,
+        "`raise` alone outside of a handler: right only where a handler called this",
+    ),
     Rule("SIM115", INFORMATION, "the file is closed only when nothing fails; `with` always does"),
     Rule(
         "B904", INFORMATION, "`raise … from` is missing: the cause looks like an error in handling"
@@ -94,9 +99,7 @@ LINT = (
 )
 
 MILDER = {
-    # A bare `raise` is right in a function that only handlers call.
     # Formatting that only drops an argument, and tests that are always true or need luck.
-    "PLE0704": WARNING,
     "F504": WARNING,
     "F522": WARNING,
     "F523": WARNING,

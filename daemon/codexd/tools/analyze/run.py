@@ -38,6 +38,10 @@ LARGEST_FILE = 1_000_000
 LARGEST_JOB = 64_000_000
 """Bytes of all files together."""
 
+GENERATED = re.compile(rb"Code generated .{0,80}DO NOT EDIT|(?<!\w)@generated\b")
+HEAD = 2_000
+"""Bytes at a file's start in which it says that a program made it."""
+
 KEPT = 64
 """Results that the cache folder keeps."""
 
@@ -190,7 +194,7 @@ def hand_over(
     """
     (folder / "code").mkdir()
     paths: list[str] = []
-    large = odd = refused = total = n_python = 0
+    large = odd = made = refused = total = n_python = 0
     for path in chosen:
         try:
             data = read_bytes(context.root, context.policy, path, limit=LARGEST_FILE + 1)
@@ -203,6 +207,9 @@ def hand_over(
         if not is_utf8(data):
             odd += 1
             continue
+        if GENERATED.search(data, 0, HEAD):
+            made += 1
+            continue
         total += len(data)
         n_python += path.endswith(".py")
         (folder / "code" / copy_name(len(paths), path)).write_bytes(data)
@@ -210,9 +217,10 @@ def hand_over(
     left_out = (
         (large, f"larger than {LARGEST_FILE:,} bytes, or more than one analysis holds"),
         (odd, "not UTF-8"),
+        (made, "made by a program, as they say themselves"),
         (refused, "not readable under this agent's policy"),
     )
-    notes = tuple(f"left out, {why}: {n} files" for n, why in left_out if n)
+    notes = tuple(f"left out, {why}: {n} file{'s' if n > 1 else ''}" for n, why in left_out if n)
     job = Job(kinds=tuple(kinds), paths=tuple(paths), notes=notes)
     (folder / "job.json").write_text(job.model_dump_json(), encoding="utf-8")
     return n_python
