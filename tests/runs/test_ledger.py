@@ -20,7 +20,11 @@ def check(accounts: list[Account], *, overrun: bool) -> None:
             child.granted for child in accounts if child.up is account and not child.closed
         )
         assert account.held >= promised >= 0
+        if account.up is not None:
+            assert account.free >= 0, "what an overrun took is taken from above"
         if not overrun:
+            spare = max(0, account.sure - account.spent - account.held)
+            assert account.up is None or account.free == spare, "what is spare is given back"
             assert 0 <= account.spent + account.held <= account.granted <= account.cap
 
 
@@ -159,3 +163,13 @@ def test_waiters_are_woken_in_the_order_in_which_they_came() -> None:
     ledger.settle(hold, 3)
     assert woken == [0, 1, 2]
     assert not ledger.wait(root, lambda: None), "with nothing in flight, nobody would wake it"
+
+
+def test_a_closed_account_gives_nothing() -> None:
+    root = ledger.open_root(10)
+    child = ledger.open_child(root, cap=10, sure=0)
+    assert child is not None
+    ledger.close(child)
+    assert ledger.reserve(child, 1) is None
+    with pytest.raises(IllegalMove):
+        ledger.close(child)

@@ -5,9 +5,10 @@ conversation and its length, so that a tree goes the same way however its runs t
 """
 
 import random
+import sqlite3
 from collections.abc import AsyncGenerator, Iterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import anyio
@@ -18,7 +19,7 @@ from hypothesis import strategies as st
 from tests.house import agent, result
 
 from codexd.config import load
-from codexd.errors import CutStream, ModelFault, NeedsModel, RateLimited
+from codexd.errors import CutStream, ModelFault, NeedsModel, RateLimited, Unavailable
 from codexd.models import Answer, Request, Stop, ToolCall, Usage, bounds, digest
 from codexd.models.interface import OnText
 from codexd.orchestrator.opening import open_host
@@ -76,6 +77,7 @@ class Rules:
     lies: bool = True
     """Whether it ever counts what cannot be."""
     seats: dict[str, Seat] = field(default_factory=dict[str, Seat])
+    wrong: list[str] = field(default_factory=list[str])
     n_calls: int = 0
     stop_at: int = 0
     """At which call whoever runs the tree cancels it."""
@@ -100,8 +102,15 @@ class Rules:
 
     async def stream(self, request: Request, on_text: OnText) -> Answer:
         asked = digest(request)
-        flying = [b for seat in self.seats.values() for b in seat.run.in_flight]
-        assert any(begun.digest == asked for begun in flying), "an intent is committed first"
+        flying = [(seat, b) for seat in self.seats.values() for b in seat.run.in_flight]
+        mine = [(seat, begun) for seat, begun in flying if begun.digest == asked]
+        # What is wrong here must not pass for a fault of the model.
+        if not mine:
+            self.wrong.append("an intent is committed first")
+        for seat, begun in mine:
+            tokens, money = seat.holds[begun.act]
+            if tokens.n != begun.reserved or (money and money.n != begun.reserved_micro_usd):
+                self.wrong.append("what is reserved is what was journalled")
         self.n_calls += 1
         rng = self._rng(request)
         for _ in range(rng.randrange(6)):
@@ -242,8 +251,17 @@ def below(seat: Seat) -> Iterator[Seat]:
         yield from below(child)
 
 
-def check_now(seat: Seat) -> None:
-    """What holds of a run's accounts at every moment."""
+def check_now(host: Host, run: str) -> None:
+    """What holds of places and of a run's accounts at every moment."""
+    busy = [
+        seat
+        for seat in host.seats.values()
+        if any(b.what != "child" and b.act in seat.scopes for b in seat.run.in_flight)
+    ]
+    assert all(seat.has_slot for seat in busy)
+    assert len(busy) <= N_SLOTS
+    seat = host.seats[run]
+    assert seat.has_slot or all(begun.what == "child" for begun in seat.run.in_flight)
     for account in (seat.account, seat.money):
         while account is not None and not account.closed:
             # Above the top of the tree a provider's overrun may have gone; nothing else may.
@@ -285,6 +303,10 @@ def check_end(root: Seat, host: Host, *, lies: bool) -> None:
         assert not seat.run.in_flight
         outcomes = [e.body for e in events if isinstance(e.body, Answered | Lost)]
         own = sum(body.charged for body in outcomes)
+        reserved = {e.body.act: e.body.reserved for e in events if isinstance(e.body, Begun)}
+        for body in outcomes:
+            if isinstance(body, Lost) or body.fault in ("CutStream", "Crash"):
+                assert body.charged == reserved[body.act], "what may be owed is charged in full"
         acts = [e.body.act for e in events if isinstance(e.body, Begun)]
         ends = [e.body.act for e in events if isinstance(e.body, Answered | Lost | Done)]
         assert sorted(acts) == sorted(act for act in ends if act), "each act ends once"
@@ -333,16 +355,17 @@ async def one_tree(host: Host, seed: int) -> Seat:
     model.seats = light.seats = host.seats
     host.slots = Slots(N_SLOTS)
     root = planted(host, rng)
-    host.publish = lambda run, _kind: check_now(host.seats[run])
+    host.publish = lambda run, _kind: check_now(host, run)
     with anyio.fail_after(5):
         await drive(root, host)
     check_end(root, host, lies=model.lies)
+    assert model.wrong + light.wrong == []
     free = [host.slots.take(lambda: None) for _ in range(N_SLOTS + 1)]
     assert free == [True] * N_SLOTS + [False], "every place is free again"
     return root
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(seed=st.integers(0, 2**32))
 def test_random_trees_keep_their_limits_and_lose_nothing(
     tmp_path_factory: pytest.TempPathFactory, seed: int
@@ -353,3 +376,65 @@ def test_random_trees_keep_their_limits_and_lose_nothing(
             assert host.journal.verify()[0] == []
 
     anyio.run(one)
+
+
+@settings(max_examples=15, deadline=None)
+@given(seed=st.integers(0, 2**32), at=st.integers(1, 6))
+def test_a_journal_that_fails_ends_the_tree_and_frees_its_places(
+    tmp_path_factory: pytest.TempPathFactory, seed: int, at: int
+) -> None:
+    async def one() -> None:
+        async with hosted(tmp_path_factory.mktemp("tree")) as host:
+            model = Failing(seed, trouble=0.0, host_=host, fail_at=at)
+            host.open_model = lambda _definition: Opened(model, FlatPrice(), billed=True)
+            host.slots = Slots(N_SLOTS)
+            model.seats = host.seats
+            root = planted(host, random.Random(seed))
+            with anyio.fail_after(20):
+                if await failed(root, host):
+                    assert model.n_calls_after == 0, "nothing more is begun"
+                    assert not root.run.ended
+                await host.journal._ask(roomy)  # pyright: ignore[reportPrivateUsage]
+            for seat in below(root):
+                assert replay(host.journal.all_events(seat.run.id)) in (seat.run, None)
+                assert not any((seat.requests, seat.calls, seat.holds, seat.scopes))
+            assert root.account.calls.in_flight == 0
+            assert host.journal.verify()[0] == []
+            assert [host.slots.take(lambda: None) for _ in range(N_SLOTS)] == [True] * N_SLOTS
+
+    anyio.run(one)
+
+
+async def failed(root: Seat, host: Host) -> bool:
+    try:
+        await drive(root, host)
+    except Unavailable as fault:
+        return "full" in str(fault)
+    return False
+
+
+def crammed(db: sqlite3.Connection) -> None:
+    """No page more: as on a disk that is full."""
+    db.execute(f"PRAGMA max_page_count = {db.execute('PRAGMA page_count').fetchone()[0]}")
+
+
+def roomy(db: sqlite3.Connection) -> None:
+    db.execute("PRAGMA max_page_count = 1000000")
+
+
+@dataclass
+class Failing(Rules):
+    """Fills the disk at one of its calls, with an answer that finds no room any more."""
+
+    host_: Host | None = None
+    fail_at: int = 1
+    has_failed: bool = False
+    n_calls_after: int = 0
+
+    async def stream(self, request: Request, on_text: OnText) -> Answer:
+        self.n_calls_after += self.has_failed
+        answer = await super().stream(request, on_text)
+        if self.n_calls == self.fail_at and self.host_ is not None:
+            await self.host_.journal._ask(crammed)  # pyright: ignore[reportPrivateUsage]
+            return replace(answer, text="x" * 200_000)
+        return answer
