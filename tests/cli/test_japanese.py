@@ -22,6 +22,7 @@ RARE = {
     "no run driven here is `{}`",
     "{} runs driven here have ids that begin with `{}`",
     "run `{}` was written by a newer codexd, and cannot be shown",
+    "run `{}` is not in the journal",
 }
 
 

@@ -236,7 +236,8 @@ async def test_an_empty_description_is_refused(tmp_path: Path) -> None:
 async def test_offline_it_comes_from_the_nearest_built_in_which_is_named(
     tmp_path: Path, prompt: str, rule: str
 ) -> None:
-    async with house(tmp_path, [], model="offline") as here:
+    files = {"app.py": "import requests\n\n\ndef load(x):\n    return eval(x)\n"}
+    async with house(tmp_path, [], model="offline", files=files) as here:
         run, [shown] = await create(here, prompt=prompt)
     assert shown.origin == f"the built-in {rule}"
     assert (run.agent, run.status, run.model) == (rule, Status.COMPLETED, "offline")

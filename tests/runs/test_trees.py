@@ -215,7 +215,7 @@ async def hosted(folder: Path) -> AsyncGenerator[Host]:
     (workspace / "a.txt").write_text("alpha\n")
     (workspace / "big.txt").write_text(BIG)
     env = {"HOME": str(home), "PATH": "/usr/bin:/bin"}
-    config = load(workspace, env=env)
+    config = replace(load(workspace, env=env), journal_hold_seconds=0)
     with open_journal(config.folders.state, config.folders.data / "journal.key") as journal:
         async with open_host(config, env, journal) as (host, _):
             yield host

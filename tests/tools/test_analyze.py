@@ -391,7 +391,7 @@ async def test_a_rust_file_may_hold_its_own_tests(context: ToolContext) -> None:
     code = "pub fn known() {\n}\n\npub fn unknown() {\n}\n\n#[cfg(test)]\nmod tests {\n"
     put(context, {"a.rs": code + "    #[test]\n    fn it_works() {\n        known();\n    }\n}\n"})
     assert [one["message"] for one in (await analyze(context, "untested"))["findings"]] == [
-        "no test names `unknown`, and 1 path lead through it"
+        "no test names `unknown`, and 1 path leads through it"
     ]
 
 

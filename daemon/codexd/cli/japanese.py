@@ -25,10 +25,43 @@ JAPANESE = {
     "the conversation outgrew the model's window: old tool results were shortened": (
         "会話がモデルの窓を超えたため、古いツール結果を短くしました"
     ),
-    "{model} counted {counted} tokens where at most {reserved} were reserved; the run was ended": (
-        "{model} は {counted} トークンと数えました (予約は最大 {reserved})。実行を終えました"
+    "{model} counted {over}; the run was ended": "{model} の計数: {over}。実行を終えました",
+    "{counted} tokens where at most {reserved} were reserved": (
+        "{counted} トークン (予約は最大 {reserved})"
     ),
+    "${counted} where at most ${reserved} were reserved": "${counted} (予約は最大 ${reserved})",
     "cancelled by the user": "利用者が取り消しました",
+    "run `{run}` is completed": "実行 `{run}` は完了しています",
+    "delegate its goal anew to have it done once more": (
+        "もう一度行うには、目標を改めて任せてください"
+    ),
+    "run `{run}` has spent {spent} of its {budget} tokens": (
+        "実行 `{run}` は {budget} トークン中 {spent} を使いました"
+    ),
+    "--budget N is its new total, more than {least}": (
+        "--budget N は新しい合計です ({least} より大きく)"
+    ),
+    "run `{run}` has run for {active} s of {limit} s": (
+        "実行 `{run}` は {limit} 秒中 {active} 秒動きました"
+    ),
+    "--deadline TIME is its new total of running time": (
+        "--deadline TIME は実行時間の新しい合計です"
+    ),
+    "run `{run}` is part of `{root}`": "実行 `{run}` は `{root}` の一部です",
+    "a tree is resumed at its root: codexd runs resume {root}": (
+        "木は根から再開します: codexd runs resume {root}"
+    ),
+    "run `{run}` is being driven, by process {pid}": (
+        "実行 `{run}` はプロセス {pid} が動かしています"
+    ),
+    "{file} {changed}; this run goes on as the agent it began as": (
+        "{file} {changed}。この実行は始めたときの定義で続きます"
+    ),
+    "is gone": "はもうありません",
+    "was changed since": "はその後変更されました",
+    "put back: {paths}": "元に戻しました: {paths}",
+    "a total budget of {n} is below zero": "合計の予算 {n} が負です",
+    "`{agent}` needs a language model here: {why}": "`{agent}` には言語モデルが必要です: {why}",
     "whoever asked for it has gone": "依頼元がいなくなりました",
     "its deadline of {seconds} s has passed": "期限の {seconds} 秒を過ぎました",
     "its limit of {limit} turns is reached, and it was not done": (
@@ -189,7 +222,9 @@ JAPANESE = {
     "{host} did not answer within {seconds} s": "{host} が {seconds} 秒以内に応答しませんでした",
     "{host} cannot be reached: {why}": "{host} に届きません: {why}",
     "is {provider} running?": "{provider} は動いていますか?",
-    "check the network": "ネットワークを確かめてください",
+    "check the network, and base_url; behind a proxy set HTTPS_PROXY": (
+        "ネットワークと base_url を確かめてください。プロキシがあれば HTTPS_PROXY を設定します"
+    ),
     "the stream of {host} was silent for {seconds} s": "{host} の応答が {seconds} 秒途絶えました",
     "the stream of {host} broke off: {why}": "{host} の応答が切れました: {why}",
     "the stream of {host} ended in the middle": "{host} の応答が途中で終わりました",

@@ -243,7 +243,7 @@ class Orchestrator:
         events = await anyio.to_thread.run_sync(self._events_of, tree)
         back = await undo.put_back(undo.written(events), self._host.context)
         if paths := (*back.restored, *back.deleted):
-            note = Noted(what="undone", text="put back: " + ", ".join(paths))
+            note = Noted(what="undone", text=f"put back: {', '.join(paths)}")
             await self._host.journal.append(root, tree.run.n + 1, [note], tree.run.active_ms)
         return Undone(await self._short(root), back.restored, back.deleted, back.conflicts)
 
@@ -352,9 +352,10 @@ class Orchestrator:
         if self._n_ended % RETAIN_EVERY == 1:
             days = timedelta(days=self.config.journal_keep_days)
             since = (datetime.now(UTC) - days).isoformat(timespec="milliseconds")
-            await self._host.journal.retain(
-                since=since.replace("+00:00", "Z"), n_bytes=self.config.journal_keep_mb << 20
-            )
+            with suppress(Unavailable):  # tried again when more runs have ended
+                await self._host.journal.retain(
+                    since=since.replace("+00:00", "Z"), n_bytes=self.config.journal_keep_mb << 20
+                )
 
     async def cancel(self, run_id: str | None = None) -> None:
         """Ask the run (`None`: every one driven here) to stop; it ends as `cancelled`."""

@@ -96,6 +96,7 @@ def verify(db: sqlite3.Connection, key: bytes, heads: Sequence[tuple[int, bytes]
     previous, last = GENESIS, 0
     named = dict(heads)
     erasable: set[str] = set()
+    gone: list[tuple[str, Fault]] = []
     for row in db.execute("SELECT * FROM event ORDER BY seq"):
         seq, run, _, kind, *_, facts, content, digest, written = row
         # What was tampered with may be of any type.
@@ -113,14 +114,17 @@ def verify(db: sqlite3.Connection, key: bytes, heads: Sequence[tuple[int, bytes]
             erasable.add(run)
         if content is not None and _sha256(content) != digest[32:]:
             faults.append(Fault(seq, f"the content of event {seq} ({kind}) was edited"))
-        if content is None and len(digest) > 32 and run not in erasable:
+        if kind == "noted" and _says_erased(facts):
+            erasable.add(run)
+        if content is None and len(digest) > 32:
             text = f"the content of event {seq} ({kind}) is gone, and its run keeps it for good"
-            faults.append(Fault(seq, text))
+            gone.append((run, Fault(seq, text)))
         if seq == last + 1 and not _follows(key, previous, row[:7], digest, written):
             faults.append(Fault(seq, f"event {seq} ({kind} of run {run}) breaks the chain"))
         if named.pop(seq, written) != written:
             faults.append(Fault(seq, f"event {seq} is not the one that journal.head names"))
         previous, last = written, seq
+    faults += [fault for run, fault in gone if run not in erasable]
     for seq in sorted(named):
         what = f"the tail was cut: journal.head names event {seq}"
         if not seq:
@@ -142,6 +146,13 @@ def _may_be_erased(started: bytes | str) -> bool:
     """Whether retention may take the conversation of the run that began so."""
     with suppress(ValueError, TypeError, AttributeError):
         return json.loads(started).get("retention", "permanent") != "permanent"
+    return False
+
+
+def _says_erased(noted: bytes | str) -> bool:
+    """Whether the store's own retention took the conversation, and wrote that down."""
+    with suppress(ValueError, TypeError, AttributeError):
+        return json.loads(noted).get("what") == "erased"
     return False
 
 

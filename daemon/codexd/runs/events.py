@@ -225,11 +225,13 @@ class Refused(Body):
 
 
 class Noted(Body):
-    """A remark: plan, lightweight, overrun, compacted, asked_again, resumed, undone."""
+    """A remark: plan, lightweight, overrun, compacted, asked_again, resumed, undone, erased."""
 
     kind: ClassVar[str] = "noted"
     content: ClassVar[frozenset[str]] = frozenset({"say"})
-    what: Literal["plan", "lightweight", "overrun", "compacted", "asked_again", "resumed", "undone"]
+    what: Literal[
+        "plan", "lightweight", "overrun", "compacted", "asked_again", "resumed", "undone", "erased"
+    ]
     text: str = ""
     """For people."""
     ask: str = ""

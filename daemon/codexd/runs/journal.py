@@ -22,6 +22,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import anyio
+import anyio.to_thread
+
 from codexd.errors import IllegalMove, Unavailable
 from codexd.runs import chain
 from codexd.runs.events import (
@@ -33,6 +36,7 @@ from codexd.runs.events import (
     Ended,
     Event,
     Lost,
+    Noted,
     Started,
     Unknown,
     decode,
@@ -134,19 +138,24 @@ class Journal:
 
     async def retain(self, *, since: str, n_bytes: int) -> None:
         """Take out of the store the conversations of trees that ended before `since` (RFC 3339),
-        and of the oldest, until at most `n_bytes` are kept; facts and chain stay.
+        and of the oldest, until at most `n_bytes` are kept. Each run says so; facts and chain stay.
         """
+        kept = await anyio.to_thread.run_sync(self._kept)
+        size = sum(n for _, n, _ in kept)
+        for run, n, ended_at in kept:
+            if ended_at >= since and size <= n_bytes:
+                break
+            last = (await anyio.to_thread.run_sync(self.all_events, run))[-1]
+            said = Noted(what="erased", text="its conversation was erased by the store's retention")
+            with suppress(IllegalMove):  # somebody resumes it just now
+                await self.append(run, last.n + 1, [said], last.active_ms)
+                await self.erase(run)
+            size -= n
 
-        def work(db: sqlite3.Connection) -> None:
-            kept: list[tuple[str, int, str]] = db.execute(SQL["kept"]).fetchall()
-            size = sum(row[1] for row in kept)
-            for run, n, ended_at in kept:
-                if ended_at >= since and size <= n_bytes:
-                    break
-                _erase(db, run)
-                size -= n
-
-        await self._ask(work)
+    def _kept(self) -> list[tuple[str, int, str]]:
+        """(run, bytes of its conversation, when its tree ended), oldest first."""
+        with self._reading() as db:
+            return db.execute(SQL["kept"]).fetchall()
 
     async def approve(self, digest: str, what: str, scope: str, by: str) -> None:
         """Keep an approval for good."""

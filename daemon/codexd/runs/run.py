@@ -358,7 +358,7 @@ def _noted(run: Run, body: Noted) -> Run:
             return _replied(_with(run, plan=body.plan), body.call_id, "noted")
         case "lightweight":
             return _with(run, lightweight=True)
-        case "resumed" | "undone":
+        case "resumed" | "undone" | "erased":
             return run
         case "overrun":
             return _with(run, overrun=body.text)
