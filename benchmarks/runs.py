@@ -75,6 +75,7 @@ wire_api = "chat"
         )
         env = {"HOME": str(home), "PATH": os.environ["PATH"]}
         async with Orchestrator.open(workspace, env=env) as opened:
+            gc.freeze()  # as the command does
             yield opened
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
+from operator import attrgetter
 from typing import Any, TypeAlias
 
 from codexd.models import Answer, Item, Stop, ToolCall, ToolReply, UserText
@@ -313,22 +315,23 @@ def _done(run: Run, body: Done) -> Run:
         spent_micro_usd=run.spent_micro_usd + body.spent_micro_usd,
         wrote=(*run.wrote, *(path for path in body.wrote if path not in run.wrote)),
         n_results=run.n_results + (body.act > 0 and not body.run),
-        children=tuple(
-            _came_back(child, body) if body.run and child.run == body.run else child
-            for child in run.children
-        ),
+        children=_came_back(run.children, body) if body.run else run.children,
     )
     return _replied(run, body.call_id, body.text, is_error=body.is_error)
 
 
-def _came_back(child: Child, done: Done) -> Child:
-    return replace(
-        child,
-        status=done.status,
-        spent=child.spent + done.spent,
-        uncertain=child.uncertain + done.uncertain,
-        spent_micro_usd=child.spent_micro_usd + done.spent_micro_usd,
-    )
+def _came_back(children: tuple[Child, ...], done: Done) -> tuple[Child, ...]:
+    for index, child in enumerate(children):
+        if child.run == done.run:
+            back = replace(
+                child,
+                status=done.status,
+                spent=child.spent + done.spent,
+                uncertain=child.uncertain + done.uncertain,
+                spent_micro_usd=child.spent_micro_usd + done.spent_micro_usd,
+            )
+            return (*children[:index], back, *children[index + 1 :])
+    return children
 
 
 def _lost(run: Run, body: Lost) -> Run:
@@ -399,7 +402,14 @@ _FOLDS: dict[type[Body], Callable[[Run, Any], Run]] = {
 
 def _landed(run: Run, act: int) -> Run:
     """The run with `act` no longer in flight."""
-    return _with(run, in_flight=tuple(begun for begun in run.in_flight if begun.act != act))
+    # They stand as they began, and so by their numbers; a group may have hundreds.
+    index = bisect_left(run.in_flight, act, key=_number)
+    if index == len(run.in_flight) or run.in_flight[index].act != act:
+        return run
+    return _with(run, in_flight=run.in_flight[:index] + run.in_flight[index + 1 :])
+
+
+_number = attrgetter("act")
 
 
 def _replied(run: Run, call_id: str, text: str, *, is_error: bool = False) -> Run:
