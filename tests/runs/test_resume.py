@@ -185,3 +185,17 @@ async def test_undo_changes_nothing_where_a_file_was_changed_since(tmp_path: Pat
     assert (here.workspace / "a.txt").read_text() == "mine\n"
     assert (here.workspace / "b.txt").read_text() == "new\n"
     assert not (here.workspace / "c.txt").exists()
+
+
+async def test_undo_puts_back_a_protected_file_that_its_agent_was_allowed_to_write(
+    tmp_path: Path,
+) -> None:
+    change = patch("*** Update File: .vscode/settings.json", "@@", "-{}", '+{"a": 1}')
+    text = agent("worker", tools="apply_patch", write=".vscode/settings.json")
+    mine = '[policy]\nwrite = [".vscode/settings.json", "**"]'
+    files = {".vscode/settings.json": "{}\n"}
+    async with house(tmp_path, [change, DONE], text, files=files, config=mine) as here:
+        run = await here.delegate()
+        undone = await here.codexd.undo(run.id)
+    assert undone.restored == (".vscode/settings.json",)
+    assert (here.workspace / ".vscode/settings.json").read_text() == "{}\n"
