@@ -323,6 +323,12 @@ class Journal:
         """Ids that begin so (at most nine)."""
         return self._column("like", start)
 
+    def short(self, run: str) -> str:
+        """The shortest start of a run's id, 4 digits or more, that no other run shares."""
+        # Of all ids the two next to it share the most with it.
+        shared = (len(os.path.commonprefix((run, other))) for other in self._column("beside", run))
+        return run[: max((4, *(n + 1 for n in shared)))]
+
     def ids(self) -> list[str]:
         """All ids."""
         return self._column("ids")

@@ -121,8 +121,12 @@ SELECT id FROM run WHERE id LIKE ? || '%' LIMIT 9;
 SELECT * FROM run WHERE id = ?;
 
 -- query: ids
--- Every run's id, for the shortest part that tells it from the others.
 SELECT id FROM run;
+
+-- query: beside
+-- The ids just before and just after a run's: what tells it from them tells it from all.
+SELECT * FROM (SELECT id FROM run WHERE id < ?1 ORDER BY id DESC LIMIT 1) UNION ALL
+SELECT * FROM (SELECT id FROM run WHERE id > ?1 ORDER BY id LIMIT 1);
 
 -- query: host_lock
 SELECT lock_path FROM host WHERE id = ?;
