@@ -30,7 +30,7 @@ from codexd.orchestrator import Delegate
 from runs import READ, RESULT, orchestrator, resident_kb
 
 AT_ONCE, BATCH, WARM_UP = 20, 100, 400
-SCRIPT = [{"text": "I look at the file first. " * 4, "calls": [READ]}, {"text": RESULT}]
+SCRIPT = [{"text": "I look at the file first. " * 100, "calls": [READ]}, {"text": RESULT}]
 
 
 @dataclass(frozen=True, slots=True)

@@ -92,6 +92,11 @@ UPDATE run SET content_bytes = 0 WHERE id = ?;
 SELECT run.id, run.content_bytes, root.ended_at FROM run JOIN run AS root ON root.id = run.root
 WHERE run.content_bytes > 0 AND root.ended_at IS NOT NULL ORDER BY root.ended_at, run.rowid;
 
+-- query: keeps
+-- How much conversation they keep together, and when the oldest of their trees ended.
+SELECT sum(run.content_bytes), min(root.ended_at) FROM run JOIN run AS root ON root.id = run.root
+WHERE run.content_bytes > 0 AND root.ended_at IS NOT NULL;
+
 -- query: insert_approval
 INSERT OR REPLACE INTO approval VALUES (?, ?, ?, ?, ?);
 
