@@ -41,8 +41,10 @@ def plot(title: str, across: str, panels: Sequence[Panel]) -> str:
     rows = -(-len(panels) // 2)
     width, height = 2 * (LEFT + WIDTH) + 40, TOP + rows * (HEIGHT + GAP)
     parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" '
-        f'width="{width}" height="{height}" role="img" aria-label="{escape(title)}">',
+        (
+            f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" '
+            f'width="{width}" height="{height}" role="img" aria-label="{escape(title)}">'
+        ),
         STYLE,
         f'<text class="title" x="{LEFT}" y="24">{escape(title)}</text>',
     ]
@@ -70,7 +72,9 @@ def _panel(panel: Panel, across: str) -> Iterator[str]:
     yield f'<path class="axis" d="M0 0V{HEIGHT}H{WIDTH}"/>'
     for index, line in enumerate(panel.lines):
         colour = COLOURS[index]
-        spots = [(WIDTH * x / right, HEIGHT - HEIGHT * y / (n_steps * step)) for x, y in line.points]
+        spots = [
+            (WIDTH * x / right, HEIGHT - HEIGHT * y / (n_steps * step)) for x, y in line.points
+        ]
         path = " ".join(f"{x:.1f},{y:.1f}" for x, y in spots)
         yield f'<polyline class="line" stroke="{colour}" points="{path}"/>'
         if line.name:

@@ -153,8 +153,10 @@ class Journal:
             size -= n
 
     def _kept(self, since: str, n_bytes: int) -> list[tuple[str, int, str]]:
-        """(run, bytes of its conversation, when its tree ended), oldest first; none where none
-        has to go."""
+        """(run, bytes of its conversation, when its tree ended), oldest first.
+
+        None where none of them has to go.
+        """
         with self._reading() as db:
             size, oldest = db.execute(SQL["keeps"]).fetchone()
             if not size or (oldest >= since and size <= n_bytes):
@@ -330,8 +332,11 @@ class Journal:
     def short(self, run: str) -> str:
         """The shortest start of a run's id, 4 digits or more, that no other run shares."""
         # Of all ids the two next to it share the most with it.
-        shared = (len(os.path.commonprefix((run, other))) for other in self._column("beside", run))
-        return run[: max((4, *(n + 1 for n in shared)))]
+        beside = self._column("beside", run)
+        length = 4
+        while length < len(run) and any(other.startswith(run[:length]) for other in beside):
+            length += 1
+        return run[:length]
 
     def ids(self) -> list[str]:
         """All ids."""
