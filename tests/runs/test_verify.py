@@ -91,8 +91,8 @@ def test_an_edited_record_is_found(store: Store, data: st.DataObject) -> None:
         else:
             at = data.draw(st.integers(0, len(before)), "at")
             length = data.draw(st.integers(0, len(before) - at), "length")
-            some = st.text("09az{}", max_size=8)
-            new = data.draw(some if isinstance(before, str) else some.map(str.encode), "new")
+            text: str = data.draw(st.text("09az{}", max_size=8), "new")
+            new: Any = text if isinstance(before, str) else text.encode()
             after = before[:at] + new + before[at + length :]
         try:
             db.execute(f"UPDATE event SET {column} = ? WHERE seq = ?", (after, seq))
