@@ -2,6 +2,7 @@
 # make test [ARGS=…]      set up from nothing, run all tests
 # make check              everything but the tests: format, lint, types, imports
 # make bench              the speed promises, each measured
+# make crash              SIGKILL at 300 points, each resumed: what is lost, done twice, left behind
 # make picture            docs/demo.svg anew, from the demo's real output
 # make pins               requirements/*.txt anew, from pyproject.toml (needs uv)
 # make clean              away with .venv, .demo and caches
@@ -33,6 +34,10 @@ bench:
 	@sh scripts/setup.sh dev
 	@for file in benchmarks/[!_]*.py; do .venv/bin/python "$$file" || exit 1; done
 
+crash:
+	@sh scripts/setup.sh dev
+	.venv/bin/python -m tests.crash.harness --points 300
+
 picture:
 	@sh scripts/setup.sh run
 	.venv/bin/python scripts/picture.py
@@ -44,4 +49,4 @@ clean:
 	rm -rf .venv .demo dist build .pytest_cache .ruff_cache .hypothesis .import_linter_cache
 	find daemon tests benchmarks scripts -name __pycache__ -type d -prune -exec rm -rf {} +
 
-.PHONY: all demo test check bench picture pins clean
+.PHONY: all demo test check bench crash picture pins clean

@@ -54,7 +54,7 @@ Work: TypeAlias = Callable[[int], Awaitable[None]]
 
 
 @asynccontextmanager
-async def orchestrator(port: int) -> AsyncGenerator[Orchestrator]:
+async def orchestrator(port: int, config: str = "") -> AsyncGenerator[Orchestrator]:
     """An orchestrator of a small workspace whose model is the server at `port`."""
     with tempfile.TemporaryDirectory() as folder:
         workspace, home = Path(folder, "workspace"), Path(folder, "home")
@@ -71,6 +71,7 @@ max_threads = 1000
 name = "bench"
 base_url = "http://127.0.0.1:{port}/v1"
 wire_api = "chat"
+{config}
 """
         )
         env = {"HOME": str(home), "PATH": os.environ["PATH"]}

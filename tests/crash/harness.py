@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import logging
 import os
 import random
 import signal
@@ -407,8 +408,14 @@ async def run(n: int, seed: int, *, at_once: int = 3) -> Count:
     return total
 
 
+def _of_the_server(record: logging.LogRecord) -> bool:
+    """Whether it is worth telling: that a killed client went away is not."""
+    return not (record.exc_info and isinstance(record.exc_info[1], ConnectionError))
+
+
 def main() -> int:
     """1 where anything went wrong."""
+    logging.getLogger("aiohttp.server").addFilter(_of_the_server)
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--points", type=int, default=300)
     parser.add_argument("--seed", type=int, default=1)

@@ -1,5 +1,6 @@
 """Files are replaced whole, where they are granted, or not at all."""
 
+import fcntl
 import os
 import stat
 from collections.abc import Callable
@@ -8,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from codexd.errors import Denied, ToolFault
-from codexd.policy import Layer, Policy
+from codexd.policy import Layer, Policy, writing
 from codexd.policy.beneath import Opened, Opener, open_beneath
 from codexd.policy.writing import read_current, write_all, write_bytes
 
@@ -17,6 +18,21 @@ MakeLayer = Callable[..., Layer]
 
 def leftovers(root: Path) -> list[str]:
     return [path.name for path in root.rglob("*") if path.name.endswith(".tmp")]
+
+
+def test_nothing_is_written_while_somebody_else_has_the_turn(
+    root: Path, everything: Policy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(writing, "TURN_SECONDS", 0)
+    other = os.open(root, os.O_RDONLY)
+    fcntl.flock(other, fcntl.LOCK_EX)
+    with pytest.raises(ToolFault, match="kept the workspace's folder locked"):
+        write_bytes(root, everything, "README.md", b"new", expect_before=b"# hello\n")
+    assert (root / "README.md").read_bytes() == b"# hello\n"
+    assert leftovers(root) == []
+    os.close(other)
+    write_bytes(root, everything, "README.md", b"new", expect_before=b"# hello\n")
+    assert (root / "README.md").read_bytes() == b"new"
 
 
 def test_a_new_file_is_made_with_its_folders(

@@ -433,3 +433,13 @@ async def test_a_closed_journal_takes_nothing(tmp_path: Path) -> None:
         pass
     with anyio.fail_after(5), pytest.raises(IllegalMove, match="closed"):
         await journal.append("a1", 1, [STARTED], 0)
+
+
+async def test_the_short_form_of_an_id_tells_it_from_all_others(tmp_path: Path) -> None:
+    ids = ["1234567890ab", "123456ff00ab", "1234ffff00ab", "12ffffff00ab", "ffffffff00ab"]
+    with opened(tmp_path) as journal:
+        for run in ids:
+            await journal.append(run, 1, [STARTED.model_copy(update={"root": run})], 0)
+        shorts = [journal.short(run) for run in ids]
+        assert [journal.ids_like(short) for short in shorts] == [[run] for run in ids]
+    assert shorts == ["1234567", "123456f", "1234f", "12ff", "ffff"]

@@ -32,16 +32,12 @@ class History:
     async def runs(self, *, limit: int = 20) -> tuple[RunView, ...]:
         """Root runs of this workspace, newest first, children inside."""
         ids = await anyio.to_thread.run_sync(self._journal.roots, limit)
-        shorts = await anyio.to_thread.run_sync(self._shorts)
-        return tuple(
-            [await anyio.to_thread.run_sync(self._stored_view, run_id, shorts) for run_id in ids]
-        )
+        return tuple([await anyio.to_thread.run_sync(self._stored_view, run_id) for run_id in ids])
 
     async def run(self, run_id: str | None) -> RunView:
         """The run whose id begins so; `None`: the last root run. Raises `UnknownRun`."""
         whole = await anyio.to_thread.run_sync(self._find, run_id)
-        shorts = await anyio.to_thread.run_sync(self._shorts)
-        return await anyio.to_thread.run_sync(self._stored_view, whole, shorts)
+        return await anyio.to_thread.run_sync(self._stored_view, whole)
 
     async def watch(self, run_id: str | None) -> AsyncIterator[RunView]:
         """The run after each change, whoever drives it, until it has ended."""
@@ -76,7 +72,7 @@ class History:
             raise UnknownRun(several if found else none, help="`codexd runs list` shows them")
         return found[0]
 
-    def _stored_view(self, run_id: str, shorts: Mapping[str, str]) -> RunView:
+    def _stored_view(self, run_id: str) -> RunView:
         journal = self._journal
         # Asked first: what its process wrote before it went is then among the events.
         stored = journal.stored(run_id)
@@ -88,9 +84,9 @@ class History:
             if stored is None:
                 raise UnknownRun(f"run `{run_id}` is not in the journal")
             run = from_row(stored)
-        children = [self._stored_view(child, shorts) for child in journal.children(run_id)]
+        children = [self._stored_view(child) for child in journal.children(run_id)]
         interrupted = not run.ended and not alive
-        short = shorts.get(run_id, run_id)  # it may have begun since they were made
+        short = journal.short(run_id)
         return view_of(run, short=short, children=children, interrupted=interrupted)
 
     def _is_alive(self, run_id: str) -> bool:
@@ -100,22 +96,9 @@ class History:
 
     async def _short(self, run_id: str) -> str:
         try:
-            shorts = await anyio.to_thread.run_sync(self._shorts)
+            return await anyio.to_thread.run_sync(self._journal.short, run_id)
         except Unavailable:  # the run has ended and has its result, whatever the store is now
             return run_id
-        return shorts.get(run_id, run_id)
-
-    def _shorts(self) -> dict[str, str]:
-        """For every run the shortest start of its id, 4 digits or more, that no other shares."""
-        ids = sorted(self._journal.ids())
-        shorts: dict[str, str] = {}
-        for index, run_id in enumerate(ids):
-            neighbours = (*ids[max(0, index - 1) : index], *ids[index + 1 : index + 2])
-            length = 4
-            while any(other.startswith(run_id[:length]) for other in neighbours):
-                length += 1
-            shorts[run_id] = run_id[:length]
-        return shorts
 
     # The audit log.
 

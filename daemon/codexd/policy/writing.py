@@ -13,6 +13,7 @@ import os
 import re
 import secrets
 import stat
+import time
 from collections.abc import Generator, Iterable, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
@@ -26,6 +27,9 @@ from codexd.policy.layers import Policy
 from codexd.policy.paths import may_write
 
 _TEMP = re.compile(r"\.codexd-[0-9a-f]{16}\.tmp")
+
+TURN_SECONDS = 10
+"""How long a write waits for others to be made; each takes milliseconds."""
 
 Change: TypeAlias = tuple[str, bytes | None, bytes | None]
 """Path, bytes before, bytes after; `None` where the file is absent."""
@@ -288,17 +292,18 @@ class _Batch:
     def commit(self) -> None:
         """Every staged change takes its place; a fault puts back those that had."""
         done: list[_Staged] = []
-        try:
-            for one in self.staged:
-                with _told(one.path):
-                    _swap(one)
-                    done.append(one)
-                    os.fsync(one.folder)
-        except BaseException as fault:
-            lost = [one.path for one in reversed(done) if not _put_back(one)]
-            if lost and isinstance(fault, CodexdError):
-                fault.help = f"could not be put back: {', '.join(lost)}"
-            raise
+        with _in_turn(self.top):
+            try:
+                for one in self.staged:
+                    with _told(one.path):
+                        _swap(one)
+                        done.append(one)
+                        os.fsync(one.folder)
+            except BaseException as fault:
+                lost = [one.path for one in reversed(done) if not _put_back(one)]
+                if lost and isinstance(fault, CodexdError):
+                    fault.help = f"could not be put back: {', '.join(lost)}"
+                raise
         self.kept = True
 
     def _folder(self, path: str) -> int:
@@ -311,6 +316,34 @@ class _Batch:
                 os.mkdir(parts[n - 1], dir_fd=parent)
                 self.made.append((parent, parts[n - 1]))
         return _open_folder(self.top, path, self.opener)
+
+
+@contextmanager
+def _in_turn(top: int) -> Generator[None]:
+    """Nobody else who writes like this below `top` is between a look at a file and its rename.
+
+    That holds among threads and among processes: each write opens `top` anew.
+    """
+    until = time.monotonic() + TURN_SECONDS
+    while True:
+        try:
+            fcntl.flock(top, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() > until:
+                raise ToolFault(
+                    f"another program has kept the workspace's folder locked for {TURN_SECONDS} s",
+                    help="end it, then try again",
+                ) from None
+            time.sleep(0.002)  # noqa: TID251  # a lock has no timeout of its own; in a thread
+        except OSError:  # a filesystem without locks
+            break
+        else:
+            break
+    try:
+        yield
+    finally:
+        with suppress(OSError):
+            fcntl.flock(top, fcntl.LOCK_UN)
 
 
 def _put_aside(one: _Staged, content: bytes, like: os.stat_result | None) -> None:

@@ -98,7 +98,7 @@ class Journal(Store):
         """Take out of the store the conversations of trees that ended before `since` (RFC 3339),
         and of the oldest, until at most `n_bytes` are kept. Each run says so; facts and chain stay.
         """
-        kept = await anyio.to_thread.run_sync(self.kept)
+        kept = await anyio.to_thread.run_sync(self.kept, since, n_bytes)
         size = sum(n for _, n, _ in kept)
         for run, n, ended_at in kept:
             if ended_at >= since and size <= n_bytes:

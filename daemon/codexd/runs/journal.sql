@@ -92,6 +92,11 @@ UPDATE run SET content_bytes = 0 WHERE id = ?;
 SELECT run.id, run.content_bytes, root.ended_at FROM run JOIN run AS root ON root.id = run.root
 WHERE run.content_bytes > 0 AND root.ended_at IS NOT NULL ORDER BY root.ended_at, run.rowid;
 
+-- query: keeps
+-- How much conversation they keep together, and when the oldest of their trees ended.
+SELECT sum(run.content_bytes), min(root.ended_at) FROM run JOIN run AS root ON root.id = run.root
+WHERE run.content_bytes > 0 AND root.ended_at IS NOT NULL;
+
 -- query: insert_approval
 INSERT OR REPLACE INTO approval VALUES (?, ?, ?, ?, ?);
 
@@ -121,8 +126,12 @@ SELECT id FROM run WHERE id LIKE ? || '%' LIMIT 9;
 SELECT * FROM run WHERE id = ?;
 
 -- query: ids
--- Every run's id, for the shortest part that tells it from the others.
 SELECT id FROM run;
+
+-- query: beside
+-- The ids just before and just after a run's: what tells it from them tells it from all.
+SELECT * FROM (SELECT id FROM run WHERE id < ?1 ORDER BY id DESC LIMIT 1) UNION ALL
+SELECT * FROM (SELECT id FROM run WHERE id > ?1 ORDER BY id LIMIT 1);
 
 -- query: host_lock
 SELECT lock_path FROM host WHERE id = ?;

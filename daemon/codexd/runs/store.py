@@ -63,9 +63,15 @@ class Store:
     def __init__(self, path: Path) -> None:
         self.path = path
 
-    def kept(self) -> list[tuple[str, int, str]]:
-        """(run, bytes of its conversation, when its tree ended), oldest first."""
+    def kept(self, since: str, n_bytes: int) -> list[tuple[str, int, str]]:
+        """(run, bytes of its conversation, when its tree ended), oldest first.
+
+        None where none of them has to go.
+        """
         with self.reading() as db:
+            size, oldest = db.execute(SQL["keeps"]).fetchone()
+            if not size or (oldest >= since and size <= n_bytes):
+                return []  # as nearly always, and the list would be as long as the store is old
             return db.execute(SQL["kept"]).fetchall()
 
     def events_after(self, seq: int, *, limit: int = 500) -> list[Event]:
@@ -95,6 +101,15 @@ class Store:
     def ids_like(self, start: str) -> list[str]:
         """Ids that begin so (at most nine)."""
         return self.column("like", start)
+
+    def short(self, run: str) -> str:
+        """The shortest start of a run's id, 4 digits or more, that no other run shares."""
+        # Of all ids the two next to it share the most with it.
+        beside = self.column("beside", run)
+        length = 4
+        while length < len(run) and any(other.startswith(run[:length]) for other in beside):
+            length += 1
+        return run[:length]
 
     def ids(self) -> list[str]:
         """All ids."""
@@ -140,7 +155,11 @@ def connect(path: Path) -> sqlite3.Connection:
 
 def existing(path: Path) -> sqlite3.Connection:
     """A connection for reading; a file that is gone is not made anew."""
-    return sqlite3.connect(f"{path.as_uri()}?mode=rw", uri=True, timeout=5, isolation_level=None)
+    uri = f"{path.as_uri()}?mode=rw"
+    db = sqlite3.connect(uri, uri=True, timeout=5, isolation_level=None)
+    # It answers one question, in any thread: megabytes of pages in each would stay with that.
+    db.execute("PRAGMA cache_size = -256")
+    return db
 
 
 def migrate(db: sqlite3.Connection, path: Path) -> None:
