@@ -76,6 +76,15 @@ JAPANESE = {
     "try another model (-m PROVIDER/MODEL), or say more in --goal": (
         "別のモデル (-m PROVIDER/MODEL) を試すか、--goal をもっと詳しくしてください"
     ),
+    "the model made the same call {n} times with the same result: {call}": (
+        "モデルが同じ呼び出しを {n} 回行い、結果も同じでした: {call}"
+    ),
+    "no call could be made in {n} answers; the last: {fault}": (
+        "{n} 回続けて、答えにある呼び出しを一つも行えませんでした。最後は: {fault}"
+    ),
+    "try another model (-m PROVIDER/MODEL), or grant its agent what it asked for": (
+        "別のモデル (-m PROVIDER/MODEL) を試すか、求められたものをエージェントに許可してください"
+    ),
     "the model's answers keep running into the output cap": "モデルの答えが出力上限で切れ続けます",
     "internal error: {kind}: {words}": "内部エラー: {kind}: {words}",
     "`{tool}` is not offered: {why}": "`{tool}` は使えません: {why}",
