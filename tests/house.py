@@ -65,9 +65,14 @@ def call(name: str, **arguments: Any) -> Call:
     return Call(name, json.dumps(arguments))
 
 
+def nth_read(n: int) -> Scripted:
+    """A call of `read_file`, another one for each `n`."""
+    return Scripted(calls=(call("read_file", path="a.txt", limit=1 + n),))
+
+
 def reading_on(body: dict[str, Any]) -> Scripted:
     """A model that never comes to an end, and yet never makes the same call twice."""
-    return Scripted(calls=(call("read_file", path="a.txt", limit=1 + turns(body)),))
+    return nth_read(turns(body))
 
 
 def by_goal(scripts: Mapping[str, Sequence[Scripted]]) -> Callable[[dict[str, Any]], Scripted]:
@@ -143,7 +148,8 @@ async def house(
         target.write_text(content)
     async with ModelServer(script, counts_chat=counts_chat) as server:
         ours = {"base_url": f'"{server.url}"', "request_max_retries": "0"}
-        theirs = "\n".join(f"{key} = {ours[key]}" for key in ours if key not in provider)
+        own = provider.partition("[")[0]
+        theirs = "\n".join(f"{key} = {ours[key]}" for key in ours if key not in own)
         (home / ".codex" / "codexd.toml").write_text(
             f"""\
 model = "small"

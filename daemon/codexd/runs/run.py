@@ -674,7 +674,11 @@ def _after_answer(run: Run, answer: Answer) -> Want:
         return Finish(Status.FAILED, f"the model refused: {answer.text.strip()}")
     if answer.stop is Stop.MAX_OUTPUT:
         if run.n_cut_answers > MAX_CUT_ANSWERS:
-            return Finish(Status.FAILED, "the model's answers keep running into the output cap")
+            return Finish(
+                Status.FAILED,
+                "the model's answers keep running into the output cap",
+                "give it a smaller goal, or try another model (-m PROVIDER/MODEL)",
+            )
         return AskAgain(
             "cut",
             "Your answer was cut at the output limit. Go on from there, more briefly.",
