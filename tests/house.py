@@ -65,6 +65,16 @@ def call(name: str, **arguments: Any) -> Call:
     return Call(name, json.dumps(arguments))
 
 
+def nth_read(n: int) -> Scripted:
+    """A call of `read_file`, another one for each `n`."""
+    return Scripted(calls=(call("read_file", path="a.txt", limit=1 + n),))
+
+
+def reading_on(body: dict[str, Any]) -> Scripted:
+    """A model that never comes to an end, and yet never makes the same call twice."""
+    return nth_read(turns(body))
+
+
 def by_goal(scripts: Mapping[str, Sequence[Scripted]]) -> Callable[[dict[str, Any]], Scripted]:
     """Answers by the goal of the conversation, each goal's in turn, the last one repeated."""
 
@@ -122,7 +132,10 @@ async def house(
     env: Mapping[str, str] | None = None,
     counts_chat: Literal["", "llama.cpp", "vllm"] = "",
 ) -> AsyncGenerator[House]:
-    """A house of `agents` (files; one `worker` where none is given), the model being `script`."""
+    """A house of `agents` (files; one `worker` where none is given), the model being `script`.
+
+    `provider` are more lines of its table; they win over ours.
+    """
     workspace, home = folder / "workspace", folder / "home"
     (workspace / ".codex" / "agents").mkdir(parents=True, exist_ok=True)
     (home / ".codex").mkdir(parents=True, exist_ok=True)
@@ -134,6 +147,9 @@ async def house(
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_text(content)
     async with ModelServer(script, counts_chat=counts_chat) as server:
+        ours = {"base_url": f'"{server.url}"', "request_max_retries": "0"}
+        own = provider.partition("[")[0]
+        theirs = "\n".join(f"{key} = {ours[key]}" for key in ours if key not in own)
         (home / ".codex" / "codexd.toml").write_text(
             f"""\
 model = "small"
@@ -141,9 +157,8 @@ model_provider = "scripted"
 {config}
 [model_providers.scripted]
 name = "scripted"
-base_url = "{server.url}"
 wire_api = "{wire}"
-request_max_retries = 0
+{theirs}
 {provider}
 """
         )

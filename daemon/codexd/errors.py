@@ -152,6 +152,9 @@ class UnknownModel(RequestRefused):
 class CutStream(ModelFault):
     """A stream that began and then broke, fell silent, or made no sense."""
 
+    def __init__(self, message: str, *, help: str = "ask again", billed: bool = False) -> None:
+        super().__init__(message, help=help, billed=billed)
+
 
 class Unavailable(CodexdError):
     """The store or the disk did not answer; asking again may help, unless it is `lasting`."""

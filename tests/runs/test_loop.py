@@ -7,7 +7,7 @@ from typing import Literal
 
 import anyio
 import pytest
-from tests.house import agent, by_goal, call, house, result
+from tests.house import agent, by_goal, call, house, reading_on, result
 from tests.model_server import Call, Fault, Scripted, Used
 
 from codexd.errors import BadRequest
@@ -59,7 +59,7 @@ async def test_parallel_calls_are_answered_in_the_order_asked(tmp_path: Path) ->
 
 
 async def test_the_budget_is_never_exceeded(tmp_path: Path) -> None:
-    async with house(tmp_path, lambda _: READ, agent("worker", budget=30_000)) as here:
+    async with house(tmp_path, reading_on, agent("worker", budget=30_000)) as here:
         run = await here.delegate()
     assert run.status is Status.BUDGET_EXCEEDED
     assert 0 < run.spent <= 30_000
@@ -69,7 +69,7 @@ async def test_the_budget_is_never_exceeded(tmp_path: Path) -> None:
 
 
 async def test_lightweight_mode_comes_once_before_the_end(tmp_path: Path) -> None:
-    async with house(tmp_path, lambda _: READ, agent("worker", budget=30_000)) as here:
+    async with house(tmp_path, reading_on, agent("worker", budget=30_000)) as here:
         run = await here.delegate()
         notes = [body.what for body in here.bodies(run, Noted)]
     assert notes.count("lightweight") == 1
@@ -77,7 +77,7 @@ async def test_lightweight_mode_comes_once_before_the_end(tmp_path: Path) -> Non
 
 async def test_a_run_that_finishes_in_lightweight_mode_is_completed(tmp_path: Path) -> None:
     def script(body: dict[str, object]) -> Scripted:
-        return DONE if "Finish now" in json.dumps(body) else READ
+        return DONE if "Finish now" in json.dumps(body) else reading_on(body)
 
     async with house(tmp_path, script, agent("worker", budget=30_000)) as here:
         run = await here.delegate()
@@ -172,7 +172,7 @@ async def test_a_negative_usage_counts_as_missing(tmp_path: Path) -> None:
 
 async def test_a_shared_total_is_shared_fairly_and_never_passed(tmp_path: Path) -> None:
     runs = [Delegate(agent="worker", goal=f"g{n}") for n in range(3)]
-    async with house(tmp_path, lambda _: READ) as here:
+    async with house(tmp_path, reading_on) as here:
         group = await here.together(*runs, total_budget=70_000)
     assert group.spent <= 70_000
     assert group.spent == here.server.input_tokens + here.server.output_tokens
@@ -565,7 +565,7 @@ async def test_a_stored_run_is_shown_as_it_was_live(tmp_path: Path) -> None:
 
 async def test_the_light_model_finishes_in_lightweight_mode(tmp_path: Path) -> None:
     def script(body: dict[str, object]) -> Scripted:
-        return DONE if body["model"] == "tiny" else READ
+        return DONE if body["model"] == "tiny" else reading_on(body)
 
     config = 'light_model = "tiny"'
     text = agent("worker", budget=30_000)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import anyio
 import pytest
-from tests.house import House, agent, by_goal, call, house, result
+from tests.house import House, agent, by_goal, call, house, nth_read, reading_on, result
 from tests.model_server import Fault, Scripted, turns
 
 from codexd.errors import BadRequest, IllegalMove, UnknownRun
@@ -58,7 +58,7 @@ async def test_a_cancelled_run_goes_on_where_it_was(tmp_path: Path) -> None:
 
 async def test_a_run_that_reached_its_budget_goes_on_with_a_larger_one(tmp_path: Path) -> None:
     def script(body: dict[str, object]) -> Scripted:
-        return READ if turns(body) < 40 else DONE
+        return reading_on(body) if turns(body) < 40 else DONE
 
     async with house(tmp_path, script, agent("worker", budget=20_000)) as here:
         first = await here.delegate()
@@ -98,7 +98,7 @@ async def test_a_run_goes_on_as_the_agent_that_it_began_as(tmp_path: Path) -> No
 
 
 async def test_a_group_goes_on_with_those_that_did_not_complete(tmp_path: Path) -> None:
-    scripts = {"quick": [DONE], "slow": [READ] * 40 + [DONE]}
+    scripts = {"quick": [DONE], "slow": [*map(nth_read, range(40)), DONE]}
     async with house(tmp_path, by_goal(scripts), agent("worker", budget=20_000)) as here:
         runs = [Delegate(agent="worker", goal=goal) for goal in ("quick", "slow")]
         first = await here.together(*runs)

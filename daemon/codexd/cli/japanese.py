@@ -76,6 +76,18 @@ JAPANESE = {
     "try another model (-m PROVIDER/MODEL), or say more in --goal": (
         "別のモデル (-m PROVIDER/MODEL) を試すか、--goal をもっと詳しくしてください"
     ),
+    "the model made the same call {n} times with the same result: {call}": (
+        "モデルが同じ呼び出しを {n} 回行い、結果も同じでした: {call}"
+    ),
+    "no call could be made in {n} answers; the last: {fault}": (
+        "{n} 回続けて、答えにある呼び出しを一つも行えませんでした。最後は: {fault}"
+    ),
+    "try another model (-m PROVIDER/MODEL), or grant its agent what it asked for": (
+        "別のモデル (-m PROVIDER/MODEL) を試すか、求められたものをエージェントに許可してください"
+    ),
+    "give it a smaller goal, or try another model (-m PROVIDER/MODEL)": (
+        "目標を小さくするか、別のモデル (-m PROVIDER/MODEL) を試してください"
+    ),
     "the model's answers keep running into the output cap": "モデルの答えが出力上限で切れ続けます",
     "internal error: {kind}: {words}": "内部エラー: {kind}: {words}",
     "`{tool}` is not offered: {why}": "`{tool}` は使えません: {why}",
@@ -220,6 +232,10 @@ JAPANESE = {
         "対象を狭めるか、窓の大きいモデルを使ってください"
     ),
     "{host} did not answer within {seconds} s": "{host} が {seconds} 秒以内に応答しませんでした",
+    "where it needs longer, raise {key}": "もっと時間がかかる場合は {key} を上げてください",
+    "stream_idle_timeout_ms of model_providers.{provider}": (
+        "model_providers.{provider} の stream_idle_timeout_ms"
+    ),
     "{host} cannot be reached: {why}": "{host} に届きません: {why}",
     "is {provider} running?": "{provider} は動いていますか?",
     "check the network, and base_url; behind a proxy set HTTPS_PROXY": (

@@ -197,7 +197,7 @@ class ChatReading:
         for why in (self._finish, choice.get("native_finish_reason")):
             if why in BROKEN:
                 said = f"the provider gave up in the middle: {why}"
-                raise CutStream(said, help="ask again", billed=True)
+                raise CutStream(said, billed=True)
         return self._take_delta(choice.get("delta") or {})
 
     def _take_delta(self, delta: dict[str, Any]) -> str:

@@ -158,7 +158,6 @@ class HostedModel:
         if answer is None:
             raise CutStream(
                 f"the stream of {self._service.host} ended in the middle",
-                help="ask again",
                 billed=True,
             )
         return answer

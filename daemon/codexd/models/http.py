@@ -256,10 +256,12 @@ class Service:
                     return response
                 refusal = await self._refusal(response)
                 too_long = refusal.wait is not None and refusal.wait > LONGEST_WAIT
-                last = attempt >= self.provider.request_max_retries
-                if last or too_long or not refusal.may_retry:
+                if too_long or not refusal.may_retry:
                     raise refusal.fault
+                # Also after the last try: the provider's word holds for all other calls.
                 gate.back_off(attempt, refusal.wait)
+                if attempt >= self.provider.request_max_retries:
+                    raise refusal.fault
             attempt += 1
 
     def _request(self, method: str, url: httpx.URL, body: bytes | None) -> httpx.Request:
@@ -304,8 +306,9 @@ class Service:
         if isinstance(error, httpx.ReadTimeout) or isinstance(cause, aiohttp.SocketTimeoutError):
             seconds = self.provider.stream_idle_timeout_ms / 1000
             said = f"{self.host} did not answer within {seconds:g} s"
-        else:
-            said = f"{self.host} cannot be reached: {_why(cause)}"
+            key = f"stream_idle_timeout_ms of model_providers.{self.provider.id}"
+            return Unreachable(said, help=f"where it needs longer, raise {key}", billed=True)
+        said = f"{self.host} cannot be reached: {_why(cause)}"
         return Unreachable(said, help=self._connect_help(cause), billed=sent)
 
     def _connect_help(self, cause: BaseException) -> str:
@@ -327,7 +330,7 @@ class Service:
             said = f"the stream of {self.host} was silent for {seconds:g} s"
         else:
             said = f"the stream of {self.host} broke off: {error or type(error).__name__}"
-        return CutStream(said, help="ask again", billed=True)
+        return CutStream(said, billed=True)
 
 
 def _why(error: BaseException) -> str:

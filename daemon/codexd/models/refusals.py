@@ -205,7 +205,7 @@ def in_stream(data: Any) -> ContextTooLong | RateLimited | CutStream:
         return ContextTooLong(said, help=TOO_LONG_HELP)
     if code in {"429", "rate_limit_exceeded", "rate_limit_error", "insufficient_quota"}:
         return RateLimited(said, help="wait, or run fewer agents at once", billed=True)
-    return CutStream(said, help="ask again", billed=True)
+    return CutStream(said, billed=True)
 
 
 def retry_after(headers: Mapping[str, str], *, now: datetime) -> float | None:

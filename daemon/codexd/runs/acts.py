@@ -221,7 +221,7 @@ async def _call_tool(
         except CodexdError as fault:
             output = ToolOutput(worded(fault), is_error=True)
             if isinstance(fault, Denied):
-                refused = (denied(tool.name, begun.arguments, fault, host),)
+                refused = (denied(tool.name, begun.call_id, begun.arguments, fault, host),)
     if output is None:
         # What may be done again is, when the run is resumed.
         again = seat.suspended and begun.effect in (Effect.NONE, Effect.IDEMPOTENT)

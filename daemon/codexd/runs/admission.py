@@ -7,9 +7,7 @@ that say why it is not begun; an empty list means that the run waits, and will b
 from __future__ import annotations
 
 import hashlib
-import json
 import logging
-from typing import Any
 
 from codexd.errors import CodexdError, Denied, ToolFault
 from codexd.models import ToolCall
@@ -37,6 +35,7 @@ from codexd.runs.run import (
     Want,
 )
 from codexd.runs.seat import Seat
+from codexd.runs.stuck import subject_of
 from codexd.runs.view import Status
 from codexd.tools import FileChange, Finding
 from codexd.tools.acting import Delegate, ReportFinding, UpdatePlan
@@ -71,7 +70,8 @@ async def _admit(want: Want, run: Run, seat: Seat, host: Host) -> list[Body]:
         case Shorten():
             return [spending.shorten(run)]
         case Finish(status, reason, help):
-            return [ended(run, status, reason, help)]
+            # It may name what a model wanted to call.
+            return [ended(run, status, host.redact(reason), help)]
 
 
 # Tool calls.
@@ -129,16 +129,17 @@ def _kept_from(call: ToolCall, fault: CodexdError, host: Host) -> list[Body]:
     """What `fault`, which keeps the call from being begun, is to the model and to the audit."""
     told = _refused(call, fault, host)
     return (
-        [denied(call.name, call.arguments, fault, host), told]
+        [denied(call.name, call.id, call.arguments, fault, host), told]
         if isinstance(fault, Denied)
         else [told]
     )
 
 
-def denied(tool: str, arguments: str, why: Denied, host: Host) -> Refused:
+def denied(tool: str, call_id: str, arguments: str, why: Denied, host: Host) -> Refused:
     """That the policy refused a call of `tool`."""
     subject = host.redact(subject_of(arguments))
-    return Refused(what=tool, subject=subject, by="policy", why=host.redact(str(why)))
+    said = host.redact(str(why))
+    return Refused(what=tool, subject=subject, by="policy", why=said, call_id=call_id)
 
 
 def worded(fault: CodexdError) -> str:
@@ -149,15 +150,6 @@ def worded(fault: CodexdError) -> str:
 def _plain(reported: ReportFinding) -> tuple[Finding, ...]:
     """The findings, free of how a model may spell them."""
     return tuple(Finding.model_construct(**found.__dict__) for found in reported.findings)
-
-
-def subject_of(arguments: str) -> str:
-    """What a tool call is about, for people: the first of its arguments."""
-    try:
-        values: dict[str, Any] = json.loads(arguments)
-        return str(next(iter(values.values()), ""))[:200]
-    except (ValueError, AttributeError, RecursionError):
-        return ""
 
 
 def _change(change: FileChange) -> Change:

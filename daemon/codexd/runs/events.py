@@ -222,6 +222,8 @@ class Refused(Body):
     subject: str = ""
     by: str = ""
     why: str = ""
+    call_id: str = ""
+    """The call of a model that it was, where it was one."""
 
 
 class Noted(Body):
@@ -235,7 +237,7 @@ class Noted(Body):
     text: str = ""
     """For people."""
     ask: str = ""
-    """Asked again: for what (`result`, `cut`)."""
+    """Asked again: for what (`result`, `cut`, `repeats`, `turns`)."""
     say: str = ""
     """Said to the model as a user would."""
     call_id: str = ""

@@ -21,9 +21,20 @@ from codexd.runs.events import (
     Event,
     Lost,
     Noted,
+    Refused,
     Reported,
     Started,
     Stopping,
+)
+from codexd.runs.stuck import (
+    KEPT_TURNS,
+    MAX_REPEATS,
+    MAX_UNMADE,
+    REPEATS_TOLD,
+    call_named,
+    n_repeats,
+    quoted,
+    turn_digest,
 )
 from codexd.runs.view import Status
 from codexd.tools import Effect, Finding
@@ -42,6 +53,8 @@ class Pending:
     call: ToolCall
     act: int | None = None
     reply: ToolReply | None = None
+    unmade: bool = False
+    """Whether it could not be made: unknown, misfitting, or against the policy."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +114,10 @@ class Run:
     """Of tools that acted."""
     n_cut_streams: int = 0
     n_cut_answers: int = 0
+    n_unmade: int = 0
+    """Answers in a row, up to the newest, that held nothing but calls that cannot be made."""
+    turns: tuple[str, ...] = ()
+    """The newest answers with calls and what came of them, as digests."""
     last: Answered | None = None
     """The last outcome of a model call."""
     overrun: str = ""
@@ -255,6 +272,8 @@ def _reopened(run: Run) -> Run:
         asked=frozenset[str](),
         n_cut_streams=0,
         n_cut_answers=0,
+        n_unmade=0,
+        turns=(),
     )
 
 
@@ -317,7 +336,15 @@ def _done(run: Run, body: Done) -> Run:
         n_results=run.n_results + (body.act > 0 and not body.run),
         children=_came_back(run.children, body) if body.run else run.children,
     )
-    return _replied(run, body.call_id, body.text, is_error=body.is_error)
+    unmade = not body.act and body.is_error
+    return _replied(run, body.call_id, body.text, is_error=body.is_error, unmade=unmade)
+
+
+def _refused(run: Run, body: Refused) -> Run:
+    pending = tuple(
+        replace(p, unmade=True) if p.call.id == body.call_id else p for p in run.pending
+    )
+    return _with(run, pending=pending) if body.call_id else run
 
 
 def _came_back(children: tuple[Child, ...], done: Done) -> tuple[Child, ...]:
@@ -393,6 +420,7 @@ _FOLDS: dict[type[Body], Callable[[Run, Any], Run]] = {
     Answered: _answered,
     Done: _done,
     Lost: _lost,
+    Refused: _refused,
     Reported: _reported,
     Noted: _noted,
     Stopping: _stopping,
@@ -412,20 +440,32 @@ def _landed(run: Run, act: int) -> Run:
 _number = attrgetter("act")
 
 
-def _replied(run: Run, call_id: str, text: str, *, is_error: bool = False) -> Run:
+def _replied(
+    run: Run, call_id: str, text: str, *, is_error: bool = False, unmade: bool = False
+) -> Run:
     """The run with a reply to one call; once all calls have theirs, they join the conversation."""
     if not call_id:
         return run
     pending = tuple(
-        replace(p, reply=ToolReply(call_id, p.call.name, text, is_error))
+        replace(
+            p,
+            reply=ToolReply(call_id, p.call.name, text, is_error),
+            unmade=p.unmade or unmade,
+        )
         if p.call.id == call_id and p.reply is None
         else p
         for p in run.pending
     )
-    replies = tuple(p.reply for p in pending if p.reply is not None)
-    if len(replies) < len(pending):
+    turn = tuple((p.call, p.reply) for p in pending if p.reply is not None)
+    if not turn or len(turn) < len(pending):
         return _with(run, pending=pending)
-    return _with(run, pending=(), items=(*run.items, *replies))
+    return _with(
+        run,
+        pending=(),
+        items=(*run.items, *(reply for _, reply in turn)),
+        n_unmade=run.n_unmade + 1 if all(p.unmade for p in pending) else 0,
+        turns=(*run.turns, turn_digest(turn))[-KEPT_TURNS:],
+    )
 
 
 KEEP_WHEN_LIGHT = 400
@@ -574,7 +614,24 @@ def _after_fault(run: Run, last: Answered) -> Want:
 
 
 def _next_turn(run: Run) -> Want:
-    """Ask the model; where its turns are limited, tell it of the last one, and end after it."""
+    """Ask the model, unless it is stuck; where its turns are limited, tell it of the last one, and
+    end after it.
+    """
+    n = n_repeats(run.turns)
+    if run.n_unmade >= MAX_UNMADE:
+        return Finish(
+            Status.FAILED,
+            f"no call could be made in {run.n_unmade} answers; the last: {_last_reply(run)}",
+            "try another model (-m PROVIDER/MODEL), or grant its agent what it asked for",
+        )
+    if n >= MAX_REPEATS:
+        return Finish(
+            Status.FAILED,
+            f"the model made the same call {n} times with the same result: {_last_call(run)}",
+            "try another model (-m PROVIDER/MODEL), or say more in --goal",
+        )
+    if n >= REPEATS_TOLD and "repeats" not in run.asked:
+        return AskAgain("repeats", STOP_REPEATING)
     limit = run.started.max_turns
     if limit is None:
         return CallModel()
@@ -589,7 +646,23 @@ def _next_turn(run: Run) -> Want:
     return CallModel()
 
 
+STOP_REPEATING = (
+    "You made the same calls again and again, and their results were the same each time; they will "
+    "not change. Do something else, or give the last answer now."
+)
 LAST_TURN = "This is your last turn: give the last answer now, and call no tool."
+
+
+def _last_reply(run: Run) -> str:
+    """What the last call came to, in a line."""
+    replies = (item for item in reversed(run.items) if isinstance(item, ToolReply))
+    return next((quoted(reply.text) for reply in replies), "")
+
+
+def _last_call(run: Run) -> str:
+    """The last answer's first call, in a line."""
+    answers = (item for item in reversed(run.items) if isinstance(item, Answer))
+    return next((quoted(call_named(answer.calls[0])) for answer in answers if answer.calls), "")
 
 
 def _n_turns(run: Run) -> int:
@@ -601,7 +674,11 @@ def _after_answer(run: Run, answer: Answer) -> Want:
         return Finish(Status.FAILED, f"the model refused: {answer.text.strip()}")
     if answer.stop is Stop.MAX_OUTPUT:
         if run.n_cut_answers > MAX_CUT_ANSWERS:
-            return Finish(Status.FAILED, "the model's answers keep running into the output cap")
+            return Finish(
+                Status.FAILED,
+                "the model's answers keep running into the output cap",
+                "give it a smaller goal, or try another model (-m PROVIDER/MODEL)",
+            )
         return AskAgain(
             "cut",
             "Your answer was cut at the output limit. Go on from there, more briefly.",
