@@ -24,16 +24,8 @@ from codexd.runs.events import (
     Reported,
 )
 from codexd.runs.host import Host
-from codexd.runs.run import (
-    AskAgain,
-    CallModel,
-    CallTool,
-    Finish,
-    Run,
-    Shorten,
-    StartChild,
-    Want,
-)
+from codexd.runs.next import AskAgain, CallModel, CallTool, Finish, Shorten, StartChild, Want
+from codexd.runs.run import Run
 from codexd.runs.seat import Seat
 from codexd.runs.stuck import subject_of
 from codexd.runs.view import Status

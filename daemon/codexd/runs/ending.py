@@ -5,7 +5,8 @@ from __future__ import annotations
 from codexd.models import ToolReply
 from codexd.runs.answer import judge, missing
 from codexd.runs.events import Ended
-from codexd.runs.run import WRITERS, Run, last_text, result_of
+from codexd.runs.next import WRITERS, last_text, result_of
+from codexd.runs.run import Run
 from codexd.runs.view import Status
 
 

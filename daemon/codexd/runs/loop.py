@@ -2,7 +2,7 @@
 
 `drive` is never cancelled: cancelling is a message in the run's mailbox. Everything that an act
 does comes back through that mailbox, as events; what the run wants next is decided in
-`run.next_acts`, and whether it may have it, in `admit`.
+`next.next_acts`, and whether it may have it, in `admit`.
 """
 
 from __future__ import annotations
@@ -17,7 +17,8 @@ from codexd.runs import acts
 from codexd.runs.admission import admit
 from codexd.runs.events import Answered, Begun, Body, Done, Event, Stopping
 from codexd.runs.host import Host
-from codexd.runs.run import fold, next_acts, stamped
+from codexd.runs.next import next_acts
+from codexd.runs.run import fold, stamped
 from codexd.runs.seat import Cancel, Counted, Message, Outcome, Seat, Suspend
 from codexd.runs.view import Status
 
