@@ -1,5 +1,6 @@
 """Taking a run up again: what it has it keeps, and its limits are new totals."""
 
+import os
 from pathlib import Path
 
 import anyio
@@ -7,8 +8,8 @@ import pytest
 from tests.house import House, agent, by_goal, call, house, result
 from tests.model_server import Fault, Scripted, turns
 
-from codexd.errors import BadRequest, UnknownRun
-from codexd.orchestrator import Delegate, Kept, Resume
+from codexd.errors import BadRequest, IllegalMove, UnknownRun
+from codexd.orchestrator import Delegate, Kept, Orchestrator, Resume
 from codexd.runs.events import Begun, Driven
 from codexd.runs.view import RunView, Status
 
@@ -185,3 +186,60 @@ async def test_undo_changes_nothing_where_a_file_was_changed_since(tmp_path: Pat
     assert (here.workspace / "a.txt").read_text() == "mine\n"
     assert (here.workspace / "b.txt").read_text() == "new\n"
     assert not (here.workspace / "c.txt").exists()
+
+
+async def test_undo_puts_back_a_protected_file_that_its_agent_was_allowed_to_write(
+    tmp_path: Path,
+) -> None:
+    change = patch("*** Update File: .vscode/settings.json", "@@", "-{}", '+{"a": 1}')
+    text = agent("worker", tools="apply_patch", write=".vscode/settings.json")
+    mine = '[policy]\nwrite = [".vscode/settings.json", "**"]'
+    files = {".vscode/settings.json": "{}\n"}
+    async with house(tmp_path, [change, DONE], text, files=files, config=mine) as here:
+        run = await here.delegate()
+        undone = await here.codexd.undo(run.id)
+    assert undone.restored == (".vscode/settings.json",)
+    assert (here.workspace / ".vscode/settings.json").read_text() == "{}\n"
+
+
+async def test_a_run_that_somebody_drives_is_not_taken_from_him(tmp_path: Path) -> None:
+    hanging = Scripted(text="…", fault=Fault.SILENCE)
+    async with house(tmp_path, [hanging, DONE]) as here, anyio.create_task_group() as group:
+        group.start_soon(here.delegate)
+        await here.server.until(lambda server: bool(server.requests))
+        env = {"HOME": str(here.home), "PATH": "/usr/bin:/bin"}
+        async with Orchestrator.open(here.workspace, env=env) as other:
+            [run] = await other.runs()
+            with pytest.raises(IllegalMove, match=rf"is being driven, by process {os.getpid()}"):
+                await other.resume(Resume(run=run.id), print)
+            with pytest.raises(IllegalMove, match="is being driven"):
+                await other.undo(run.id)
+        await here.codexd.cancel()
+
+
+async def test_of_two_who_resume_a_run_at_once_one_does(tmp_path: Path) -> None:
+    hanging = Scripted(text="…", fault=Fault.SILENCE)
+    async with house(tmp_path, [hanging, DONE, DONE]) as here:
+        first = await cancelled_at(here, 1)
+        env = {"HOME": str(here.home), "PATH": "/usr/bin:/bin"}
+        ends: list[str] = []
+
+        async def go(codexd: Orchestrator) -> None:
+            try:
+                view = await codexd.resume(Resume(run=first.id), lambda _: None)
+            except (IllegalMove, BadRequest) as refused:
+                ends.append(type(refused).__name__)
+            else:
+                ends.append(view.status)
+
+        async with (
+            Orchestrator.open(here.workspace, env=env) as other,
+            anyio.create_task_group() as group,
+        ):
+            group.start_soon(go, here.codexd)
+            group.start_soon(go, other)
+        asked = len(here.server.requests)
+        assert here.journal.verify()[0] == []
+    assert len(ends) == 2
+    assert ends.count("completed") == 1
+    assert asked == 2

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
-from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 import anyio
 import anyio.to_thread
@@ -29,6 +27,7 @@ from codexd.errors import (
 )
 from codexd.models.interface import ModelEntry
 from codexd.orchestrator import consent, creation, doctor, opening
+from codexd.orchestrator.history import History
 from codexd.orchestrator.verbs import (
     Ask,
     Check,
@@ -44,26 +43,22 @@ from codexd.orchestrator.verbs import (
 )
 from codexd.policy import Policy
 from codexd.runs import resume, start, undo
-from codexd.runs.events import ChildSpec, Ended, Event, Noted
-from codexd.runs.export import Exporter, Record, since
+from codexd.runs.events import ChildSpec, Event, Noted
 from codexd.runs.host import Host
 from codexd.runs.journal import open_journal
 from codexd.runs.loop import drive
-from codexd.runs.run import replay
 from codexd.runs.seat import Cancel, Seat, Suspend
 from codexd.runs.view import RunView, Status
-from codexd.runs.views import from_row, live_view, view_of
+from codexd.runs.views import live_view
 from codexd.tools import process
 
 logger = logging.getLogger(__name__)
 
 RETAIN_EVERY = 50
 """Root runs between two looks at what the store keeps."""
-POLL_SECONDS = 0.15
-"""How often a run that another process drives is looked at."""
 
 
-class Orchestrator:
+class Orchestrator(History):
     """Everything that doors can ask for, in one workspace. A program of its own:
 
     ```python
@@ -87,6 +82,7 @@ class Orchestrator:
     def __init__(
         self, host: Host, models: opening.Models, env: Mapping[str, str], ask: Ask | None
     ) -> None:
+        super().__init__(host.journal, host.config.workspace.root)
         self.config: Config = host.config
         self._host = host
         self._models = models
@@ -435,135 +431,6 @@ class Orchestrator:
         """What is in force, from where, and what is missing."""
         return await doctor.examine(self.config, self._env, self._host.journal, self.registry)
 
-    # What was.
-
-    async def runs(self, *, limit: int = 20) -> tuple[RunView, ...]:
-        """Root runs of this workspace, newest first, children inside."""
-        ids = await anyio.to_thread.run_sync(self._host.journal.roots, limit)
-        return tuple([await anyio.to_thread.run_sync(self._stored_view, run_id) for run_id in ids])
-
-    async def run(self, run_id: str | None) -> RunView:
-        """The run whose id begins so; `None`: the last root run. Raises `UnknownRun`."""
-        whole = await anyio.to_thread.run_sync(self._find, run_id)
-        return await anyio.to_thread.run_sync(self._stored_view, whole)
-
-    async def watch(self, run_id: str | None) -> AsyncIterator[RunView]:
-        """The run after each change, whoever drives it, until it has ended."""
-        view = await self.run(run_id)
-        yield view
-        while not view.status.ended:
-            await anyio.sleep(POLL_SECONDS)
-            fresh = await self.run(view.id)
-            # Whoever drives it keeps its stopwatch; here, time since the last event is added.
-            if fresh != view:
-                view = fresh
-                yield view
-
-    def _find(self, run_id: str | None) -> str:
-        journal = self._host.journal
-        if run_id is None:
-            newest = journal.roots(1)
-            if not newest:
-                raise UnknownRun(
-                    f"no run has been made in {self.config.workspace.root} yet",
-                    help="`codexd delegate code-reviewer` makes one",
-                )
-            return newest[0]
-        if not run_id or set(run_id) - set("0123456789abcdef"):
-            raise UnknownRun(f"`{run_id}` is no run's id", help="`codexd runs list` shows them")
-        found = journal.ids_like(run_id)
-        if len(found) != 1:
-            several, none = (
-                f"{len(found)} runs' ids begin with `{run_id}`",
-                f"no run's id begins with `{run_id}`",
-            )
-            raise UnknownRun(several if found else none, help="`codexd runs list` shows them")
-        return found[0]
-
-    def _stored_view(self, run_id: str) -> RunView:
-        journal = self._host.journal
-        # Asked first: what its process wrote before it went is then among the events.
-        stored = journal.stored(run_id)
-        alive = stored is not None and (
-            stored.ended_at is not None or journal.host_alive(stored.host)
-        )
-        run = replay(journal.all_events(run_id))
-        if run is None:
-            if stored is None:
-                raise UnknownRun(f"run `{run_id}` is not in the journal")
-            run = from_row(stored)
-        children = [self._stored_view(child) for child in journal.children(run_id)]
-        interrupted = not run.ended and not alive
-        short = journal.short(run_id)
-        return view_of(run, short=short, children=children, interrupted=interrupted)
-
-    def _is_alive(self, run_id: str) -> bool:
-        """Whether the process that drives the run, or drove it last, is there."""
-        stored = self._host.journal.stored(run_id)
-        return self._host.journal.host_alive(stored.host if stored else None)
-
-    async def _short(self, run_id: str) -> str:
-        try:
-            return await anyio.to_thread.run_sync(self._host.journal.short, run_id)
-        except Unavailable:  # the run has ended and has its result, whatever the store is now
-            return run_id
-
-    # The audit log.
-
-    async def audit(
-        self,
-        *,
-        run: str | None = None,
-        agent: str | None = None,
-        since: str | None = None,
-        follow: bool = False,
-    ) -> AsyncIterator[Record]:
-        """The records of `runs/export.py`, in the order in which they were completed; then of
-        the runs that have not ended.
-
-        `run` stands for its whole tree. `since` is RFC 3339, or a length such as `2h`. With
-        `follow` it goes on until `run` has ended, or for ever. Raises `BadRequest`, `UnknownRun`.
-        """
-        journal, exporter = self._host.journal, Exporter()
-        earliest = _since(since)
-        top = await anyio.to_thread.run_sync(self._find, run) if run is not None else None
-        after = await anyio.to_thread.run_sync(journal.seq_before, top) if top else 0
-
-        def wanted(record: Record) -> bool:
-            return (top is None or exporter.is_below(record["codexd"]["run"], top)) and (
-                agent is None or record["agent_name"] == agent
-            )
-
-        while True:
-            # Asked first: what a process wrote before it went is then among the events.
-            alive = top is None or await anyio.to_thread.run_sync(self._is_alive, top)
-            events = await anyio.to_thread.run_sync(journal.events_after, after)
-            for event in events:
-                after = event.seq
-                for record in exporter.records(event):
-                    if wanted(record) and (earliest is None or event.at >= earliest):
-                        yield record
-                if follow and top == event.run and isinstance(event.body, Ended):
-                    return
-            if events:
-                continue
-            if not (follow and alive):
-                break
-            await anyio.sleep(POLL_SECONDS)
-        for record in await anyio.to_thread.run_sync(list, exporter.unfinished(self._is_alive)):
-            if wanted(record):
-                yield record
-
-    async def verify(self) -> Mapping[str, Any]:
-        """`{"ok": bool, "events": int, "runs": int, "faults": [{"seq": int, "what": str}]}`."""
-        faults, n_events, n_runs = await anyio.to_thread.run_sync(self._host.journal.verify)
-        return {
-            "ok": not faults,
-            "events": n_events,
-            "runs": n_runs,
-            "faults": [asdict(fault) for fault in faults],
-        }
-
 
 def _is_outside(relative: str) -> bool:
     return relative == ".." or relative.startswith("../")
@@ -574,7 +441,3 @@ async def _cancel_with_caller(seat: Seat) -> None:
         await anyio.sleep_forever()
     finally:
         seat.inbox.put(Cancel(Status.CANCELLED, "whoever asked for it has gone"))
-
-
-def _since(text: str | None) -> str | None:
-    return None if text is None else since(text, now=datetime.now(UTC))

@@ -10,15 +10,12 @@ import asyncio
 import fcntl
 import os
 import queue
-import re
 import secrets
-import shutil
 import sqlite3
 import threading
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -38,50 +35,12 @@ from codexd.runs.events import (
     Lost,
     Noted,
     Started,
-    Unknown,
-    decode,
     encode,
 )
-
-_SECTIONS = re.split(
-    r"^-- (migration|query): (\w+)\n", Path(__file__).with_suffix(".sql").read_text("utf-8"),
-    flags=re.MULTILINE,
-)  # fmt: skip
-_NAMED = list(zip(_SECTIONS[1::3], _SECTIONS[2::3], _SECTIONS[3::3], strict=True))
-MIGRATIONS = [text for kind, _, text in _NAMED if kind == "migration"]
-SQL = {name: text for kind, name, text in _NAMED if kind == "query"}
-
+from codexd.runs.store import FOLDER_HELP, SQL, Store, connect, migrate, now, unavailable
 
 HEAD_SIZE = 20 + 1 + 64 + 1
 """Bytes of a line of `journal.head`: a sequence number and a hash."""
-LEAST_FREE = 65_536
-"""Bytes that SQLite needs beside its file before it can read or write anything."""
-_FOLDER_HELP = "free some space, or set XDG_STATE_HOME to a folder that can be written"
-
-
-def now() -> str:
-    """This instant, RFC 3339 UTC with milliseconds."""
-    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-
-
-@dataclass(frozen=True, slots=True)
-class Stored:
-    """A row of the `run` table."""
-
-    id: str
-    root: str
-    parent: str | None
-    agent: str
-    goal: str
-    status: str
-    host: str | None
-    last_n: int
-    spent: int
-    uncertain: int
-    started_at: str
-    ended_at: str | None
-    content_bytes: int
-    """Of its conversation, as far as it is kept."""
 
 
 @dataclass(slots=True)
@@ -102,15 +61,14 @@ class _Job:
     fault: Exception | None = None
 
 
-class Journal:
+class Journal(Store):
     """The journal of one workspace, opened for reading and writing by one host.
 
-    Open with `open_journal`. Reading takes a connection of its own each time, in the caller's
-    thread; callers on an event loop use `anyio.to_thread`.
+    Open with `open_journal`.
     """
 
     def __init__(self, folder: Path, key: bytes, host: str) -> None:
-        self.path = folder / "state.db"
+        super().__init__(folder / "state.db")
         self.host = host
         self._head_path = folder / "journal.head"
         self._key = key
@@ -140,7 +98,7 @@ class Journal:
         """Take out of the store the conversations of trees that ended before `since` (RFC 3339),
         and of the oldest, until at most `n_bytes` are kept. Each run says so; facts and chain stay.
         """
-        kept = await anyio.to_thread.run_sync(self._kept, since, n_bytes)
+        kept = await anyio.to_thread.run_sync(self.kept, since, n_bytes)
         size = sum(n for _, n, _ in kept)
         for run, n, ended_at in kept:
             if ended_at >= since and size <= n_bytes:
@@ -151,17 +109,6 @@ class Journal:
                 await self.append(run, last.n + 1, [said], last.active_ms)
                 await self.erase(run)
             size -= n
-
-    def _kept(self, since: str, n_bytes: int) -> list[tuple[str, int, str]]:
-        """(run, bytes of its conversation, when its tree ended), oldest first.
-
-        None where none of them has to go.
-        """
-        with self._reading() as db:
-            size, oldest = db.execute(SQL["keeps"]).fetchone()
-            if not size or (oldest >= since and size <= n_bytes):
-                return []  # as nearly always, and the list would be as long as the store is old
-            return db.execute(SQL["kept"]).fetchall()
 
     async def approve(self, digest: str, what: str, scope: str, by: str) -> None:
         """Keep an approval for good."""
@@ -200,10 +147,10 @@ class Journal:
             ending = job is None
             if batch:
                 try:
-                    db = db or _connect(self.path)
+                    db = db or connect(self.path)
                 except sqlite3.Error as error:
                     for job in batch:
-                        job.fault = _unavailable(self.path, error)
+                        job.fault = unavailable(self.path, error)
                 else:
                     self._commit(db, batch)
                 _tell(batch)
@@ -299,64 +246,13 @@ class Journal:
         _project(db, work)
         return tuple(events), (seq, previous)
 
-    # Reading.
-
-    def events_after(self, seq: int, *, limit: int = 500) -> list[Event]:
-        """The next events of all runs after `seq`, a page of them."""
-        with self._reading() as db:
-            rows = db.execute(SQL["events"], (seq, limit)).fetchall()
-        return [_event(row) for row in rows]
-
-    def seq_before(self, run: str) -> int:
-        """The number of the last event before a run's first."""
-        return self._column("first_seq", run)[0] - 1
-
-    def all_events(self, run: str) -> list[Event]:
-        """Every event of one run."""
-        with self._reading() as db:
-            rows = db.execute(SQL["events_of_run"], (run,)).fetchall()
-        return [_event(row) for row in rows]
-
-    def roots(self, limit: int) -> list[str]:
-        """Ids of the newest root runs, newest first."""
-        return self._column("roots", limit)
-
-    def children(self, run: str) -> list[str]:
-        """Ids of a run's children, in the order in which they began."""
-        return self._column("children", run)
-
-    def ids_like(self, start: str) -> list[str]:
-        """Ids that begin so (at most nine)."""
-        return self._column("like", start)
-
-    def short(self, run: str) -> str:
-        """The shortest start of a run's id, 4 digits or more, that no other run shares."""
-        # Of all ids the two next to it share the most with it.
-        beside = self._column("beside", run)
-        length = 4
-        while length < len(run) and any(other.startswith(run[:length]) for other in beside):
-            length += 1
-        return run[:length]
-
-    def ids(self) -> list[str]:
-        """All ids."""
-        return self._column("ids")
-
-    def stored(self, run: str) -> Stored | None:
-        """The row of a run."""
-        with self._reading() as db:
-            row = db.execute(SQL["run"], (run,)).fetchone()
-        return Stored(*row) if row else None
-
-    def approved(self, digest: str) -> str | None:
-        """The scope of an approval kept for good, or `None`."""
-        return next(iter(self._column("approval", digest)), None)
+    # Hosts.
 
     def host_alive(self, host: str | None) -> bool:
         """Whether the process that drives as `host` holds its lock."""
         if host == self.host:
             return True
-        path = next(iter(self._column("host_lock", host)), None) if host else None
+        path = next(iter(self.column("host_lock", host)), None) if host else None
         if path is None:
             return False
         try:
@@ -370,10 +266,6 @@ class Journal:
         finally:
             os.close(fd)
         return False
-
-    def pid_of(self, host: str | None) -> int | None:
-        """The process that drives, or drove, as `host`."""
-        return next(iter(self._column("host_pid", host)), None)
 
     def clear_dead(self) -> list[str]:
         """The ids of hosts that were killed, each given once: their lock files are gone then."""
@@ -389,26 +281,16 @@ class Journal:
                     os.close(fd)
         return dead
 
+    # The chain.
+
     def verify(self) -> tuple[list[chain.Fault], int, int]:
         """(faults of the chain, number of events, number of runs)."""
         heads = self._read_heads()
-        with self._reading() as db:
+        with self.reading() as db:
             db.execute("BEGIN")
             n_events: int = db.execute("SELECT count(*) FROM event").fetchone()[0]
             n_runs: int = db.execute("SELECT count(DISTINCT run) FROM event").fetchone()[0]
             return chain.verify(db, self._key, heads), n_events, n_runs
-
-    def _column(self, query: str, *values: object) -> list[Any]:
-        with self._reading() as db:
-            return [row[0] for row in db.execute(SQL[query], values)]
-
-    @contextmanager
-    def _reading(self) -> Generator[sqlite3.Connection]:
-        try:
-            with closing(_existing(self.path)) as db:
-                yield db
-        except sqlite3.Error as error:
-            raise _unavailable(self.path, error) from error
 
 
 @contextmanager
@@ -423,20 +305,20 @@ def open_journal(folder: Path, key_path: Path) -> Generator[Journal]:
         hosts.mkdir(mode=0o700, exist_ok=True)
     except OSError as error:
         raise Unavailable(
-            f"the state folder cannot be made: {folder}: {error.strerror}", help=_FOLDER_HELP
+            f"the state folder cannot be made: {folder}: {error.strerror}", help=FOLDER_HELP
         ) from error
     path = folder / "state.db"
     key = chain.load_key(key_path, may_make=not path.exists())
     host, lock_path, lock = _new_host(hosts)
     try:
         try:
-            with closing(_connect(path)) as db:
-                _migrate(db, path)
+            with closing(connect(path)) as db:
+                migrate(db, path)
                 db.execute(
                     SQL["insert_host"], (host, os.getpid(), _boot_id(), now(), str(lock_path))
                 )
         except sqlite3.Error as error:
-            raise _unavailable(path, error) from error
+            raise unavailable(path, error) from error
         journal = Journal(folder, key, host)
         try:
             yield journal
@@ -456,55 +338,11 @@ def _new_host(hosts: Path) -> tuple[str, Path, int]:
             lock = os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
             fcntl.flock(lock, fcntl.LOCK_EX)
         except OSError as error:
-            raise Unavailable(f"{path}: {error.strerror}", help=_FOLDER_HELP) from error
+            raise Unavailable(f"{path}: {error.strerror}", help=FOLDER_HELP) from error
         if os.fstat(lock).st_nlink:
             return host, path, lock
         # Somebody took it for that of a dead host before it was locked.
         os.close(lock)
-
-
-def _connect(path: Path) -> sqlite3.Connection:
-    db = sqlite3.connect(path, timeout=10, isolation_level=None)
-    db.execute("PRAGMA journal_mode = WAL")
-    db.execute("PRAGMA synchronous = FULL")
-    db.execute("PRAGMA secure_delete = ON")  # what retention takes is not left in the file
-    return db
-
-
-def _existing(path: Path) -> sqlite3.Connection:
-    """A connection for reading; a file that is gone is not made anew."""
-    uri = f"{path.as_uri()}?mode=rw"
-    db = sqlite3.connect(uri, uri=True, timeout=5, isolation_level=None)
-    # It answers one question, in any thread: megabytes of pages in each would stay with that.
-    db.execute("PRAGMA cache_size = -256")
-    return db
-
-
-def _migrate(db: sqlite3.Connection, path: Path) -> None:
-    done: int = db.execute("PRAGMA user_version").fetchone()[0]
-    if done > len(MIGRATIONS):
-        raise Unavailable(
-            f"{path} was written by a newer codexd (schema {done}, known {len(MIGRATIONS)})",
-            help="use that version, or move the file away to begin a new journal",
-        )
-    for number, script in enumerate(MIGRATIONS[done:], start=done + 1):
-        db.execute("BEGIN IMMEDIATE")
-        # Another process may have been first while we waited for the lock.
-        if db.execute("PRAGMA user_version").fetchone()[0] < number:
-            for statement in _statements(script):
-                db.execute(statement)
-            db.execute(f"PRAGMA user_version = {number}")
-        db.execute("COMMIT")
-    path.chmod(0o600)
-
-
-def _statements(script: str) -> Iterator[str]:
-    statement = ""
-    for line in script.splitlines(keepends=True):
-        statement += line
-        if sqlite3.complete_statement(statement):
-            yield statement
-            statement = ""
 
 
 def _erase(db: sqlite3.Connection, run: str) -> None:
@@ -550,17 +388,6 @@ def _head(line: bytes) -> tuple[int, bytes]:
         return 0, b""
 
 
-def _event(row: tuple[Any, ...]) -> Event:
-    seq, run, n, kind, v, at, active_ms, facts, content, digest, written = row
-    try:
-        body = decode(kind, v, facts, content)
-    except (ValueError, TypeError):  # it was tampered with: `chain.verify` says where
-        body = Unknown(name=f"{kind} v{v}, damaged")
-    erased = content is None and len(digest) > 32
-    hash = written.hex() if isinstance(written, bytes) else str(written)
-    return Event(seq, run, n, at, active_ms, body, hash, erased)
-
-
 def _tell(batch: list[_Job]) -> None:
     """Hand the results over to the event loop, in one call."""
 
@@ -585,37 +412,11 @@ def _told(path: Path, error: Exception) -> Exception:
         case sqlite3.IntegrityError():
             return IllegalMove("another host drives this run")
         case sqlite3.Error():
-            return _unavailable(path, error)
+            return unavailable(path, error)
         case OSError():
             return Unavailable(f"{error.filename}: {error.strerror}")
         case _:
             return error
-
-
-def _unavailable(path: Path, error: sqlite3.Error) -> Unavailable:
-    helps = {
-        "SQLITE_FULL": "free some space: nothing was begun that is not in the journal",
-        "SQLITE_READONLY": "make it writable, or set XDG_STATE_HOME to a folder that is",
-        "SQLITE_BUSY": "another program holds the file; end it, then try again",
-        "SQLITE_CORRUPT": "the file is damaged; move it away to begin a new journal",
-        "SQLITE_NOTADB": "the file is damaged; move it away to begin a new journal",
-    }
-    name = getattr(error, "sqlite_errorname", "SQLITE_CORRUPT")
-    said = str(error)
-    # On a full disk SQLite cannot always make the files beside its own, and names that alone.
-    if name.startswith(("SQLITE_IOERR", "SQLITE_CANTOPEN")) and _is_full(path.parent):
-        name, said = "SQLITE_FULL", "the disk is full"
-    family = next((known for known in helps if name.startswith(known)), "")
-    return Unavailable(
-        f"the journal cannot be used: {path}: {said}", help=helps.get(family, _FOLDER_HELP)
-    )
-
-
-def _is_full(folder: Path) -> bool:
-    try:
-        return shutil.disk_usage(folder).free < LEAST_FREE
-    except OSError:
-        return False
 
 
 def _boot_id() -> str:

@@ -63,9 +63,10 @@ async def put_back(files: Mapping[str, Written], context: ToolContext) -> Back:
 
     Raises `Denied`, `ToolFault` where one changed just now, `Unavailable` where the disk fails.
     """
+    # A person asks, for files that the tree was allowed to write: each is granted by its name.
     here = Source("<undo>")
-    # A person asks, for files that the tree wrote here: what stays closed is what is to everyone.
-    policy = (Layer("undo", here, read=(Grant("**", here),), write=(Grant("**", here),)),)
+    grants = (Grant("**", here), *(Grant(path, here) for path in files))
+    policy = (Layer("undo", here, read=grants, write=grants),)
 
     def act() -> Back:
         due: list[tuple[str, bytes | None, bytes | None]] = []

@@ -9,9 +9,9 @@ from typing import Any
 
 from codexd.runs.ending import ended
 from codexd.runs.events import Begun, Ended, Started
-from codexd.runs.journal import Stored
 from codexd.runs.run import Run, begin
 from codexd.runs.seat import Seat
+from codexd.runs.store import Stored
 from codexd.runs.view import RunView, Status
 
 
