@@ -66,7 +66,7 @@ class Store:
     def kept(self, since: str, n_bytes: int) -> list[tuple[str, int, str]]:
         """(run, bytes of its conversation, when its tree ended), oldest first.
 
-        None where none of them has to go.
+        None where all ended after `since` and keep at most `n_bytes` together.
         """
         with self.reading() as db:
             size, oldest = db.execute(SQL["keeps"]).fetchone()
