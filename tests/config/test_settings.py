@@ -284,7 +284,6 @@ def test_an_unknown_key_of_ours_is_named_with_the_nearest(
         ("may_raise_budget = 1", "may_raise_budget"),
         ("agents = 3", "agents"),
         ("[agents]\nmax_threads = 0", "agents.max_threads"),
-        ("policy = 1", "policy"),
         ("model_providers = []", "model_providers"),
         ("[model_providers]\nollama = 1", "model_providers.ollama"),
         ('[model_providers.ollama]\nwire_api = "soap"', "model_providers.ollama.wire_api"),
@@ -526,3 +525,12 @@ def test_reading_the_configuration_loads_nothing_heavy() -> None:
         env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2] / "daemon")},
     ).stdout.split()
     assert not {"pydantic", "yaml", "httpx", "asyncio", "difflib"} & set(loaded)
+
+
+@pytest.mark.parametrize("author", ["user", "repository"])
+def test_a_ceiling_that_cannot_be_read_is_not_passed_over(place: Place, author: str) -> None:
+    file = getattr(place, author)('default_budget = 5\npolicy = "read only"\n')
+    with pytest.raises(BadConfig) as caught:
+        place.load()
+    assert str(caught.value).startswith(f"{file}:2: policy: expected a table")
+    assert "[policy]" in caught.value.help

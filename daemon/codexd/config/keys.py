@@ -8,7 +8,7 @@ from typing import Any, cast
 
 from codexd.config.inputs import Author, Input
 from codexd.config.positions import KeyPath
-from codexd.errors import Diagnostic, Severity
+from codexd.errors import BadConfig, Diagnostic, Severity
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +111,7 @@ _NO_EFFECT: dict[tuple[str, ...], str] = {
 def check(given: Input) -> tuple[dict[KeyPath, Any], list[Diagnostic]]:
     """The values of `given` that count, by path; and what is to be said of the others.
 
-    Raises `BadConfig` where the command line says what does not count.
+    Raises `BadConfig` where the command line says what does not count, and where a ceiling is none.
     """
     values: dict[KeyPath, Any] = {}
     remarks: list[Diagnostic] = []
@@ -144,6 +144,12 @@ def _check(
             remarks.append(_unknown(given, path, pattern))
     elif not kind.fits(value):
         message = f"expected {kind.expected}, found {_shown(value)}"
+        if path == ("policy",):
+            # A ceiling that cannot be read holds nothing back, so nothing begins below it.
+            raise BadConfig(
+                f"{given.source(path)}: policy: {message}",
+                help="write it as a table, `[policy]`, or leave it out",
+            )
         remarks.append(given.remark(path, Severity.ERROR, message, code="wrong-type"))
     elif pattern in _TABLES:
         for name, inner in value.items():
