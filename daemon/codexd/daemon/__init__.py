@@ -1,0 +1,1 @@
+"""The process that stays: one a workspace, and how clients find it."""

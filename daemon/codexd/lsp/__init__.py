@@ -1,0 +1,1 @@
+"""The editor's door: a language server a client, all over one orchestrator."""
