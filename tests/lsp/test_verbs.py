@@ -122,14 +122,14 @@ async def test_a_run_is_cancelled_by_any_client(tmp_path: Path) -> None:
 
 
 async def test_a_run_goes_on_when_the_editor_that_asked_leaves(tmp_path: Path) -> None:
-    async with office(tmp_path, reading_on, agent("worker", budget=10**9)) as here:
-        async with here.editor() as other:
-            async with here.editor() as one:
-                one.begin("codexd/delegate", {"agent": "worker", "wait": True})
-                row = await other.row(lambda row: row["spent"] > 0)
-            later = await other.row(lambda each: each["spent"] > row["spent"] + 1_000)
-            assert (later["id"], later["status"]) == (row["id"], "running")
-            await other.request("codexd/cancel", {"run": row["id"]})
+    worker = agent("worker", budget=10**9)
+    async with office(tmp_path, reading_on, worker) as here, here.editor() as other:
+        async with here.editor() as one:
+            one.begin("codexd/delegate", {"agent": "worker", "wait": True})
+            row = await other.row(lambda row: row["spent"] > 0)
+        later = await other.row(lambda each: each["spent"] > row["spent"] + 1_000)
+        assert (later["id"], later["status"]) == (row["id"], "running")
+        await other.request("codexd/cancel", {"run": row["id"]})
 
 
 async def test_a_run_that_a_terminal_waits_for_leaves_off_with_it(tmp_path: Path) -> None:
