@@ -26,11 +26,11 @@ CodexdError
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 
 class CodexdError(Exception):
@@ -213,3 +213,30 @@ class Diagnostic:
     def __str__(self) -> str:
         nearest = f"; nearest `{self.nearest}`" if self.nearest else ""
         return f"{self.path}:{self.line}:{self.column}: {self.severity}: {self.message}{nearest}"
+
+
+def as_data(fault: CodexdError) -> dict[str, object]:
+    """`fault` as plain values, for another process: `from_data` makes the same of them."""
+    data: dict[str, object] = {"type": type(fault).__name__, "help": fault.help}
+    if isinstance(fault, UnknownAgent):
+        data |= {"name": fault.name, "nearest": fault.nearest, "n_agents": fault.n_agents}
+    if isinstance(fault, BadDefinition):
+        data["diagnostics"] = [asdict(each) | {"path": str(each.path)} for each in fault.diagnostics]
+    return data
+
+
+def from_data(message: str, data: Mapping[str, Any]) -> CodexdError:
+    """The fault that another process told of; of a kind not known here, `CodexdError`."""
+    kind, help = globals().get(str(data.get("type"))), str(data.get("help", ""))
+    if kind is UnknownAgent:
+        return UnknownAgent(data["name"], data["nearest"], data["n_agents"])
+    if kind is BadDefinition:
+        found = data.get("diagnostics", ())
+        diagnostics = [
+            Diagnostic(**{**each, "path": Path(each["path"]), "severity": Severity(each["severity"])})
+            for each in found
+        ]
+        return BadDefinition(message, tuple(diagnostics), help=help)
+    if isinstance(kind, type) and issubclass(kind, CodexdError):
+        return kind(message, help=help)
+    return CodexdError(message, help=help)

@@ -17,7 +17,7 @@ import anyio
 from codexd.cli.agents import diagnostics_lines
 from codexd.cli.asking import Asker
 from codexd.cli.columns import clean
-from codexd.cli.door import Door
+from codexd.cli.door import Door, Runner
 from codexd.cli.exits import exit_status
 from codexd.cli.faults import CANCELLED, FAILED, Misuse, lines_of
 from codexd.cli.live import Stage
@@ -34,8 +34,6 @@ from codexd.orchestrator import (
     Delegate,
     DelegateParallel,
     Kept,
-    Notice,
-    Orchestrator,
     Remarks,
     Resume,
     Told,
@@ -46,7 +44,7 @@ MOST_REMARKS = 5
 """How many of them a run begins with."""
 
 T = TypeVar("T")
-Act = Callable[[Orchestrator, Stage], Awaitable[RunView]]
+Act = Callable[[Runner], Awaitable[RunView]]
 
 
 def delegate(door: Door) -> int:
@@ -61,7 +59,7 @@ def delegate(door: Door) -> int:
         deadline_seconds=_read(asked, "--deadline", read_seconds),
     )
 
-    async def act(codexd: Orchestrator, stage: Stage) -> RunView:
+    async def act(codexd: Runner) -> RunView:
         return await codexd.delegate(_placed(request, door))
 
     return anyio.run(_drive, door, act)
@@ -77,7 +75,7 @@ def delegate_parallel(door: Door) -> int:
         deadline_seconds=_read(asked, "--deadline", read_seconds),
     )
 
-    async def act(codexd: Orchestrator, stage: Stage) -> RunView:
+    async def act(codexd: Runner) -> RunView:
         runs = tuple(_placed(run, door) for run in request.runs)
         return await codexd.delegate_parallel(replace(request, runs=runs))
 
@@ -95,7 +93,7 @@ def agent_create(door: Door) -> int:
         save=asked.has("--save"),
     )
 
-    async def act(codexd: Orchestrator, stage: Stage) -> RunView:
+    async def act(codexd: Runner) -> RunView:
         return await codexd.create_agent(request)
 
     return anyio.run(_drive, door, act)
@@ -111,7 +109,7 @@ def resume(door: Door) -> int:
         deadline_seconds=_read(asked, "--deadline", read_seconds),
     )
 
-    async def act(codexd: Orchestrator, stage: Stage) -> RunView:
+    async def act(codexd: Runner) -> RunView:
         return await codexd.resume(request)
 
     return anyio.run(_drive, door, act)
@@ -178,49 +176,19 @@ def place(path: str, folder: Path, root: Path) -> str:
 # --- the run ---------------------------------------------------------------------------------
 
 
-class _Roots:
-    """The root runs that this process drives, in the order in which they began."""
-
-    def __init__(self) -> None:
-        self._codexd: Orchestrator | None = None
-        self._roots: dict[str, None] = {}
-        self._seen: set[str] = set()
-
-    def follow(self, codexd: Orchestrator) -> None:
-        """Hear of every run of `codexd`."""
-        self._codexd = codexd
-        codexd.listen(self._hear)
-
-    def look(self) -> list[RunView]:
-        """The roots as they are now."""
-        if self._codexd is None:
-            return []
-        views = [self._codexd.live(root) for root in self._roots]
-        return [view for view in views if view is not None]
-
-    def _hear(self, notice: Notice) -> None:
-        if self._codexd is None or notice.run in self._seen:
-            return
-        view = self._codexd.live(notice.run)
-        if view is not None:
-            self._seen.add(notice.run)
-            self._roots[view.root] = None
-
-
 async def _drive(door: Door, act: Act) -> int:
     """Have `act` done, shown while it goes on, its result given; the exit status."""
     # What is imported stays: looking through it for garbage takes a tenth of the time of many runs.
     gc.freeze()
     output = _output(door)
-    roots = _Roots()
-    stage = Stage(door.err, door.progress, roots.look, repaints=door.repaints)
+    stage = Stage(door.err, door.progress, repaints=door.repaints)
     asker = Asker(stage, door.progress)
     ask, tell = asker.ask if door.can_ask else None, partial(_tell, door, stage)
-    async with door.open(ask, tell) as codexd:
-        roots.follow(codexd)
+    async with door.runner(ask, tell) as codexd:
+        stage.look = codexd.roots
         heard: list[int] = []
         obey = partial(_obey_signals, codexd, stage, asker, door, heard)
-        run = await _staged(stage, asker, obey, partial(act, codexd, stage))
+        run = await _staged(stage, asker, obey, partial(act, codexd))
         # A terminal that shows progress and no result keeps the rows.
         stage.end(run, keep=not door.out.isatty())
         status = _give(run, door, output)
@@ -254,7 +222,7 @@ async def _staged(
 
 
 async def _obey_signals(
-    codexd: Orchestrator, stage: Stage, asker: Asker, door: Door, heard: list[int]
+    codexd: Runner, stage: Stage, asker: Asker, door: Door, heard: list[int]
 ) -> None:
     """The first request to stop (Ctrl-C, TERM, a closed terminal) is `heard`: the runs end in
     order. Another Ctrl-C or TERM ends this process at once.

@@ -338,6 +338,10 @@ class Orchestrator(History):
         """The view of a run that this process drives, as it is now; `None` otherwise. Cheap."""
         return self.driving.live(run_id)
 
+    def roots(self) -> tuple[RunView, ...]:
+        """The root runs that are under way here, as they are now."""
+        return self.driving.roots()
+
     def abandon(self) -> None:
         """Kill what the runs have started: for a process that ends without waiting for them."""
         process.kill_all()
