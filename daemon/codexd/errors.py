@@ -8,6 +8,7 @@ CodexdError
 │   ├── BadConfig       a configuration file, flag or variable that cannot be used
 │   ├── BadRequest      a parameter of a verb that does not fit (usage)
 │   ├── Denied          the policy, or the user, says no
+│   ├── Refused         the daemon does not let this client in
 │   └── NeedsModel      rules cannot serve this; a language model is needed
 ├── IllegalMove         something was asked to do what its state does not allow
 ├── BudgetExceeded      nothing is left to reserve
@@ -90,6 +91,14 @@ class BadRequest(Rejected):
 
 class Denied(Rejected):
     """The policy, or the user, says no."""
+
+
+class Refused(Rejected):
+    """The daemon does not let this client in; `kind` is the handshake's word for why."""
+
+    def __init__(self, kind: str, message: str, *, help: str | None = None) -> None:
+        super().__init__(message, help=help or "")
+        self.kind = kind
 
 
 class NeedsModel(Rejected):

@@ -393,6 +393,58 @@ VERBS = (
         (CD,),
     ),
     Verb(
+        "lsp",
+        Words("a language server on stdin and stdout", "標準入出力の言語サーバー (エディター用)"),
+        "daemons:lsp",
+        (),
+        (
+            Flag("--stdio", Words("as without it", "省略時と同じ")),
+            Flag(
+                "--standalone",
+                Words("serve in this process, without a daemon", "デーモンを使わずに動く"),
+            ),
+        ),
+    ),
+    Verb(
+        "daemon start",
+        Words("start this workspace's daemon", "このワークスペースのデーモンを起動"),
+        "daemons:start",
+        (),
+        (CD,),
+    ),
+    Verb(
+        "daemon stop",
+        Words("end it; runs leave off, to be resumed", "停止する (実行は後で再開できる)"),
+        "daemons:stop",
+        (),
+        (CD,),
+    ),
+    Verb(
+        "daemon restart",
+        Words("end it and start another", "停止して起動し直す"),
+        "daemons:restart",
+        (),
+        (CD,),
+    ),
+    Verb(
+        "daemon status",
+        Words("whether it runs, for whom, since when", "動いているか、誰のためか、いつからか"),
+        "daemons:status",
+        (),
+        (CD,),
+    ),
+    Verb(
+        "daemon logs",
+        Words("what it did", "デーモンのログ"),
+        "daemons:logs",
+        (),
+        (
+            Flag("--follow", Words("and go on as it happens", "続けて表示"), short="-f"),
+            Flag("--limit", Words("how many lines (50)", "行数 (50)"), metavar="N"),
+            CD,
+        ),
+    ),
+    Verb(
         "doctor",
         Words("what is in force, from where; what is missing", "有効な設定とその出所、不足"),
         "about:doctor",

@@ -91,6 +91,7 @@ class Orchestrator(History):
         self._roots: list[Seat] = []
         self._root_ended = anyio.Event()
         self._n_ended = 0
+        self._is_closed = False
         self._listeners: list[Callable[[Notice], None]] = []
         host.publish = self._publish
 
@@ -303,6 +304,10 @@ class Orchestrator(History):
 
     async def _drive(self, seat: Seat) -> RunView:
         """Drive a root run to its end; a caller that is cancelled has it end in order first."""
+        if self._is_closed:
+            raise Unavailable(
+                "codexd is about to end here, so no run begins", help="ask again in a moment"
+            )
         self._roots.append(seat)
         try:
             await self._drive_shielded(seat)
@@ -313,7 +318,9 @@ class Orchestrator(History):
             with anyio.CancelScope(shield=True):
                 await self._forget(seat)
             self._roots.remove(seat)
+            # Whoever waits has this one: several do.
             self._root_ended.set()
+            self._root_ended = anyio.Event()
 
     async def _drive_shielded(self, seat: Seat) -> None:
         try:
@@ -371,15 +378,31 @@ class Orchestrator(History):
         for seat in self._roots:
             seat.inbox.put(Suspend())
 
+    def take_no_more(self) -> None:
+        """Have no run begin or be resumed here from now on; those under way go on."""
+        self._is_closed = True
+
+    @property
+    def n_driven(self) -> int:
+        """How many root runs are driven here."""
+        return len(self._roots)
+
+    async def until_none_driven(self) -> None:
+        """Return when no run is driven here."""
+        while self._roots:
+            await self._root_ended.wait()
+
+    def redact(self, text: str) -> str:
+        """`text` without the secrets that are known here."""
+        return self._host.redact(text)
+
     def abandon(self) -> None:
         """Kill what the runs have started: for a process that ends without waiting for them."""
         process.kill_all()
 
     async def _leave(self) -> None:
         await self.cancel()
-        while self._roots:
-            self._root_ended = anyio.Event()
-            await self._root_ended.wait()
+        await self.until_none_driven()
         for run_id in self._host.erase_at_end:
             await self._host.journal.erase(run_id)
 
