@@ -78,7 +78,10 @@ def attach(root: str, env: Mapping[str, str], *, door: str) -> Attached:
     """
     place = Place(root, env)
     attached = _greet(place, env, door)
-    if attached is None or _gives_way(attached):
+    if attached is None:
+        attached = _start_or_join(place, env, door)
+    elif _gives_way(attached):
+        attached.sock.close()
         attached = _start_or_join(place, env, door)
     attached = _accepted(attached)
     if attached is None:

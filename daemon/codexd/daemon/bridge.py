@@ -164,10 +164,8 @@ def _path_of(uri: str) -> str:
         return ""
     head, *parts = (slash + path).encode().split(b"%")
     for part in parts:
-        try:
-            head += bytes.fromhex(part[:2].decode()) + part[2:]
-        except ValueError:
-            head += b"%" + part
+        is_byte = len(part) > 1 and not part[:2].strip(b"0123456789abcdefABCDEF")
+        head += bytes.fromhex(part[:2].decode()) + part[2:] if is_byte else b"%" + part
     return os.fsdecode(head)
 
 

@@ -72,7 +72,10 @@ def write(place: Place, endpoint: Endpoint) -> None:
 
 
 def read(place: Place) -> Endpoint | None:
-    """The endpoint that is named; `None` where none is, or that of another boot or machine."""
+    """The endpoint that is named; `None` where none is, or that of another boot or machine.
+
+    Raises `Unavailable` where it may not be read.
+    """
     try:
         with open(place.endpoint, encoding="utf-8") as file:
             told = json.load(file)
@@ -85,9 +88,14 @@ def read(place: Place) -> Endpoint | None:
             int(told["protocol"]),
         )
         here = (told["boot_id"], told["host"]) == (endpoint.boot_id, endpoint.host)
-    except (FileNotFoundError, ValueError, LookupError, TypeError):
+    except (FileNotFoundError, NotADirectoryError, ValueError, LookupError, TypeError):
         # Cut short or not ours: a daemon that starts writes it anew.
         return None
+    except OSError as fault:
+        raise _unavailable(
+            f"{place.endpoint}: {fault.strerror}",
+            "a sandbox may keep this process from it; `--standalone` needs none",
+        ) from fault
     return endpoint if here else None
 
 
@@ -96,10 +104,14 @@ def make_private(path: str) -> None:
     os.chmod(path, 0o600)
 
 
-def withdraw(place: Place, address: Address) -> None:
-    """Nobody finds or reaches the daemon that was at `address` any more."""
+def withdraw(place: Place, endpoint: Endpoint) -> None:
+    """Nobody finds or reaches the daemon of `endpoint` any more."""
+    named = read(place)
+    if named is not None and named.token != endpoint.token:
+        # Somebody has removed the state folder under us, and another daemon has come since.
+        return
     # The endpoint first: who finds none waits for the lock instead of knocking.
-    for path in (place.endpoint, address):
+    for path in (place.endpoint, endpoint.address):
         if isinstance(path, str):
             try:
                 os.unlink(path)

@@ -44,7 +44,7 @@ def judge(
     """Whether whoever sent `line` is let in. `ours` is the protocol spoken here."""
     try:
         said = json.loads(line)
-    except ValueError:
+    except (ValueError, RecursionError):
         said = None
     if not isinstance(said, dict):
         return Refusal("protocol", "the first line is to be one JSON object, the handshake")

@@ -163,11 +163,12 @@ class Daemon:
             clients.start_soon(self._receive, reader, writer)
 
         server, address = await _listen(come, self._place, env)
+        named = Endpoint(address, self._token, os.getpid(), __version__)
         try:
-            endpoint.write(self._place, Endpoint(address, self._token, os.getpid(), __version__))
+            endpoint.write(self._place, named)
             yield
         finally:
-            endpoint.withdraw(self._place, address)
+            endpoint.withdraw(self._place, named)
             server.close()
 
     def _end(self, why: str) -> None:
