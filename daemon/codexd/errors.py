@@ -8,6 +8,7 @@ CodexdError
 │   ├── BadConfig       a configuration file, flag or variable that cannot be used
 │   ├── BadRequest      a parameter of a verb that does not fit (usage)
 │   ├── Denied          the policy, or the user, says no
+│   ├── Refused         the daemon does not let this client in
 │   └── NeedsModel      rules cannot serve this; a language model is needed
 ├── IllegalMove         something was asked to do what its state does not allow
 ├── BudgetExceeded      nothing is left to reserve
@@ -90,6 +91,14 @@ class BadRequest(Rejected):
 
 class Denied(Rejected):
     """The policy, or the user, says no."""
+
+
+class Refused(Rejected):
+    """The daemon does not let this client in; `kind` is the handshake's word for why."""
+
+    def __init__(self, kind: str, message: str, *, help: str | None = None) -> None:
+        super().__init__(message, help=help or "")
+        self.kind = kind
 
 
 class NeedsModel(Rejected):
@@ -221,7 +230,9 @@ def as_data(fault: CodexdError) -> dict[str, object]:
     if isinstance(fault, UnknownAgent):
         data |= {"name": fault.name, "nearest": fault.nearest, "n_agents": fault.n_agents}
     if isinstance(fault, BadDefinition):
-        data["diagnostics"] = [asdict(each) | {"path": str(each.path)} for each in fault.diagnostics]
+        data["diagnostics"] = [
+            asdict(each) | {"path": str(each.path)} for each in fault.diagnostics
+        ]
     return data
 
 
@@ -231,12 +242,14 @@ def from_data(message: str, data: Mapping[str, Any]) -> CodexdError:
     if kind is UnknownAgent:
         return UnknownAgent(data["name"], data["nearest"], data["n_agents"])
     if kind is BadDefinition:
-        found = data.get("diagnostics", ())
-        diagnostics = [
-            Diagnostic(**{**each, "path": Path(each["path"]), "severity": Severity(each["severity"])})
-            for each in found
-        ]
+        rows: list[dict[str, Any]] = data["diagnostics"]
+        diagnostics = [_diagnostic(row) for row in rows]
         return BadDefinition(message, tuple(diagnostics), help=help)
     if isinstance(kind, type) and issubclass(kind, CodexdError):
         return kind(message, help=help)
     return CodexdError(message, help=help)
+
+
+def _diagnostic(row: dict[str, Any]) -> Diagnostic:
+    own: dict[str, Any] = {"path": Path(row["path"]), "severity": Severity(row["severity"])}
+    return Diagnostic(**{**row, **own})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +16,8 @@ from codexd.cli.parse import Asked
 from codexd.cli.text import Text
 
 if TYPE_CHECKING:
+    from codexd.cli.remote import Remote
+    from codexd.daemon.attach import Attached
     from codexd.orchestrator import (
         Ask,
         Check,
@@ -124,7 +126,7 @@ class Door:
             raise Misuse("both", one="ID", other="--last")
         return named
 
-    def show(self, lines: Sequence[str]) -> None:
+    def show(self, lines: Iterable[str]) -> None:
         """Write lines to stdout."""
         self.out.write("".join(f"{line}\n" for line in lines))
         self.out.flush()
@@ -172,7 +174,6 @@ class Door:
         """
         if self.stays:
             return self.open(ask, tell)
-        from codexd.cli.remote import Remote
         from codexd.daemon.attach import attach
 
         attached = attach(str(self.root), self.env, door="cli")
@@ -180,6 +181,27 @@ class Door:
             end = self.command("codexd daemon stop")
             line = self.text("daemon.started", pid=attached.pid, root=self.root, end=end)
             self.err.write(f"{line}\n")
+        return self._remote(attached, ask, tell)
+
+    def daemon(self) -> AbstractAsyncContextManager[Remote]:
+        """The workspace's daemon, as it is. Raises `IllegalMove` where none runs."""
+        from codexd.daemon.attach import find
+        from codexd.errors import IllegalMove
+        from codexd.orchestrator.verbs import unheard
+
+        attached = find(str(self.root), self.env, door="cli")
+        if attached is None:
+            raise IllegalMove(
+                f"no daemon runs for {self.root}, so no run of it is under way",
+                help="a run that a terminal drives ends with Ctrl-C there",
+            )
+        return self._remote(attached, None, unheard)
+
+    def _remote(
+        self, attached: Attached, ask: Ask | None, tell: Callable[[Told], None]
+    ) -> AbstractAsyncContextManager[Remote]:
+        from codexd.cli.remote import Remote
+
         flags = {"model": self._model(), "config": self._overrides()}
         return Remote.open(attached, self, flags, ask, tell)
 

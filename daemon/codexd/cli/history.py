@@ -78,22 +78,24 @@ def undo(door: Door) -> int:
 
 
 def cancel(door: Door) -> int:
-    """`codexd runs cancel [ID | --last]`: 0 once its process was told."""
-    which = door.run_id()
+    """`codexd runs cancel [ID | --last]`: 0 once the daemon has told the runs."""
+    which, last = door.run_id(), door.asked.has("--last")
 
-    async def ask() -> tuple[RunView, ...]:
-        async with door.runner(None, unheard) as codexd, door.open() as here:
-            if which is None and not door.asked.has("--last"):
-                stopped = await codexd.cancel()
+    async def ask() -> list[RunView]:
+        async with door.daemon() as remote, door.open() as here:
+            if which is None and not last:
+                stopped = await remote.cancel_all()
             else:
-                stopped = await codexd.cancel((await here.run(which)).id)
-            return tuple([await here.run(run) for run in stopped])
+                stopped = await remote.cancel((await here.run(which)).id)
+            return [await here.run(run) for run in stopped]
 
     runs = anyio.run(ask)
     if door.json:
         door.give({"runs": [run.id for run in runs]})
+    elif runs:
+        door.show(door.text("cancel.asked", run=run.short, agent=run.agent) for run in runs)
     else:
-        door.show([door.text("cancelled", run=run.short, agent=run.agent) for run in runs])
+        door.show([door.text("cancel.none")])
     return 0
 
 

@@ -135,6 +135,10 @@ class Remote:
             asked += (await self.request("cancel", {"run": run}))["runs"]
         return tuple(asked)
 
+    async def cancel_all(self) -> tuple[str, ...]:
+        """Have every run that the daemon drives end as `cancelled`; the ids asked."""
+        return tuple((await self.request("cancel", {}))["runs"])
+
     async def suspend(self) -> None:
         """Have the runs of this command leave off, to be resumed."""
         for run in self._roots:
@@ -248,7 +252,7 @@ def _hello(language: str, *, asks: bool) -> dict[str, Any]:
 
 def _fault(error: dict[str, Any]) -> CodexdError:
     """The error of an answer as the fault that it was."""
-    data = error.get("data") or {}
+    data: dict[str, Any] = error.get("data") or {}
     if "type" in data:
         return from_data(error["message"], data)
     if error["code"] == INVALID_PARAMS:
