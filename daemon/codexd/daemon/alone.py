@@ -41,9 +41,9 @@ async def _serve(root: str, env: Mapping[str, str], sock: socket.socket) -> None
             await desk.serve(reader, writer, hello)
         finally:
             writer.close()
-            orchestrator.suspend()
+            orchestrator.driving.suspend()
             with anyio.move_on_after(LEAVE_SECONDS, shield=True):
-                await orchestrator.until_none_driven()
+                await orchestrator.driving.until_none()
             tasks.cancel_scope.cancel()
 
 

@@ -31,7 +31,7 @@ class Buffer:
 
     @cached_property
     def lines(self) -> list[str]:
-        """The lines, their ends left on: `\\n`, `\\r\\n` and `\\r` end one, as in LSP."""
+        """The lines, ends left on; LF, CR LF and CR end one, as in LSP."""
         # Not `splitlines`: it breaks at form feeds and Unicode separators, which LSP does not.
         return _AFTER_END.split(self.text)
 
