@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from tests.daemon.conftest import Site, lock_is_free, table
 
+from codexd.config.known import KNOWN
 from codexd.daemon import attach, ending, endpoint
 from codexd.daemon.handshake import Refusal, is_served, judge
 from codexd.errors import Refused, Unavailable
@@ -143,6 +144,10 @@ def test_the_clients_environment_reaches_and_is_in_no_file(site: Site) -> None:
     assert b"s3cret-of-mine" not in environ
     for path in Path(site.env["HOME"]).rglob("*"):
         assert not path.is_file() or b"s3cret-of-mine" not in path.read_bytes(), path
+
+
+def test_the_keys_of_the_known_providers_are_sent() -> None:
+    assert set(attach.KEYS) == {known.env_key for known in KNOWN.values() if known.env_key}
 
 
 def _no_new_privileges() -> None:

@@ -4,10 +4,12 @@ import json
 import os
 import signal
 import subprocess
+import sys
 from pathlib import Path
 from typing import IO, Any
 
 import pytest
+from tests.cli.program import DAEMON
 from tests.daemon.conftest import Site, read_frame
 from tests.daemon.standin import framed
 
@@ -146,3 +148,35 @@ def test_in_ci_a_daemon_that_runs_is_used(site: Site) -> None:
     site.attach()
     assert site.run("lsp", said=initialize(site.folder) + EXIT, CI="true")[0] == 0
     assert [line["metadata"].get("door") for line in site.log].count("lsp") == 2
+
+
+def test_the_real_language_server_answers_through_it(site: Site) -> None:
+    with subprocess.Popen(
+        [sys.executable, "-m", "codexd", "lsp"], cwd=site.folder, env=site.env,
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    ) as editor:  # fmt: skip
+        say(editor, initialize(site.folder))
+        assert read_frame(out(editor))["result"]["serverInfo"]["name"] == "codexd"
+        say(editor, framed({"jsonrpc": "2.0", "id": 2, "method": "shutdown"}))
+        assert read_frame(out(editor))["id"] == 2
+        say(editor, EXIT)
+        assert editor.wait(30) == 0
+
+
+def test_it_imports_little_since_an_editor_waits_for_it() -> None:
+    program = (
+        "import sys; before = set(sys.modules); from codexd.cli import main; main(['lsp']);"
+        "print(*set(sys.modules) - before)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-S", "-c", program], env={"PYTHONPATH": str(DAEMON), "HOME": "/"},
+        stdin=subprocess.DEVNULL, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    modules = set(done.stdout.split())
+    heavy = {"argparse", "asyncio", "dataclasses", "hashlib", "pathlib", "socket", "subprocess"}
+    assert not modules & {*heavy, "threading", "typing", "pydantic", "codexd.errors"}
+    assert {name for name in modules if name.startswith("codexd.")} == {
+        "codexd.cli", "codexd.config", "codexd.config.places", "codexd.daemon",
+        "codexd.daemon.attach", "codexd.daemon.bridge", "codexd.daemon.ending",
+        "codexd.daemon.endpoint",
+    }  # fmt: skip

@@ -43,7 +43,7 @@ async def _serve(root: str, env: Mapping[str, str], sock: socket.socket) -> None
             writer.close()
             orchestrator.driving.suspend()
             with anyio.move_on_after(LEAVE_SECONDS, shield=True):
-                await orchestrator.driving.until_none_driven()
+                await orchestrator.driving.until_none()
             tasks.cancel_scope.cancel()
 
 

@@ -182,11 +182,11 @@ class Daemon:
         driving.take_no_more()
         if self._why == "retired":
             with anyio.move_on_after(RETIRE_SECONDS):
-                await driving.until_none_driven()
+                await driving.until_none()
         driving.suspend()
         with anyio.move_on_after(LEAVE_SECONDS):
-            await driving.until_none_driven()
-        if driving.n_driven:
+            await driving.until_none()
+        if driving.n_roots:
             self._orchestrator.abandon()
 
     async def _obey_signals(self) -> None:
@@ -198,10 +198,10 @@ class Daemon:
         """End after the configured time without a client and a run. Only clients begin runs."""
         seconds = self._orchestrator.config.daemon_idle_seconds
         while seconds:
-            await self._orchestrator.driving.until_none_driven()
+            await self._orchestrator.driving.until_none()
             while self._n_clients:
                 await self._left.wait()
-            if self._orchestrator.driving.n_driven:
+            if self._orchestrator.driving.n_roots:
                 continue
             with anyio.move_on_after(seconds) as idle:
                 await self._came.wait()
@@ -280,7 +280,7 @@ class Daemon:
             "root": self._place.root,
             "uptime_seconds": round(time.monotonic() - self._began, 3),
             "clients": self._n_clients,
-            "runs": self._orchestrator.driving.n_driven,
+            "runs": self._orchestrator.driving.n_roots,
             "idle_seconds": self._orchestrator.config.daemon_idle_seconds,
             "log": self._place.log,
         }

@@ -37,7 +37,7 @@ class Driving:
         self._listeners: list[Callable[[Notice], None]] = []
 
     @property
-    def n_driven(self) -> int:
+    def n_roots(self) -> int:
         """How many root runs are driven here."""
         return len(self._roots)
 
@@ -154,7 +154,7 @@ class Driving:
         """Have no run begin or be resumed here from now on; those under way go on."""
         self._is_closed = True
 
-    async def until_none_driven(self) -> None:
+    async def until_none(self) -> None:
         """Return when no run is driven here."""
         while self._roots:
             await self._root_ended.wait()
@@ -162,7 +162,7 @@ class Driving:
     async def leave(self) -> None:
         """Every run has ended, cancelled where it had not."""
         self.cancel()
-        await self.until_none_driven()
+        await self.until_none()
         for run_id in self._erase_at_end:
             await self._journal.erase(run_id)
 
