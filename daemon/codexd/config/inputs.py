@@ -86,22 +86,26 @@ def command_line(overrides: Mapping[str, str]) -> Input:
     return Input(Author.COMMAND_LINE, table)
 
 
+def places(root: Path, env: Mapping[str, str]) -> tuple[tuple[Author, Path, bool], ...]:
+    """Where the workspace at `root` is configured, strongest first; whether it is Codex's file."""
+    return (
+        (Author.WORKSPACE, root / ".codex" / "codexd.toml", False),
+        (Author.USER, home_of(env) / ".codex" / "codexd.toml", False),
+        (Author.WORKSPACE, root / ".codex" / "config.toml", True),
+        (Author.USER, codex_home(env) / "config.toml", True),
+    )
+
+
 def files(root: Path, env: Mapping[str, str]) -> Iterator[Input]:
     """The configuration files of the workspace at `root` that are there, strongest first.
 
     Raises `BadConfig` for one that cannot be read or is no TOML.
     """
-    ours = home_of(env) / ".codex" / "codexd.toml"
-    codexs = codex_home(env) / "config.toml"
-    places = (
-        (Author.WORKSPACE, root / ".codex" / "codexd.toml", False),
-        (Author.USER, ours, False),
-        (Author.WORKSPACE, root / ".codex" / "config.toml", True),
-        (Author.USER, codexs, True),
-    )
-    for author, path, is_codex in places:
+    found = places(root, env)
+    users = {is_codex: path for author, path, is_codex in found if author is Author.USER}
+    for author, path, is_codex in found:
         # In the home folder itself both are one file, and it is the user's.
-        if author is Author.WORKSPACE and _is_same(path, codexs if is_codex else ours):
+        if author is Author.WORKSPACE and _is_same(path, users[is_codex]):
             continue
         text = _read(path)
         if text is None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -64,7 +64,7 @@ async def open_host(
             redact=lambda text: redactor.redact(text)[0],
             publish=lambda _run, _kind: None,
             slots=Slots(config.max_threads),
-            project_rules=_project_rules(context),
+            project_rules=project_rules(context),
         )
         await anyio.to_thread.run_sync(_clear, journal)
         try:
@@ -102,7 +102,7 @@ def _ceilings(config: Config) -> list[tuple[Layer, tuple[Diagnostic, ...]]]:
     ]
 
 
-def _project_rules(context: ToolContext) -> str:
+def project_rules(context: ToolContext) -> str:
     """The workspace's AGENTS.md, as much of it as is told; empty where there is none."""
     try:
         text = read_bytes(context.root, context.policy, "AGENTS.md", limit=MAX_PROJECT_RULES)
@@ -119,10 +119,15 @@ class LatestRegistry:
         self._profile = config.default_profile
         self._last: Registry | None = None
 
-    def now(self) -> Registry:
-        """The registry, looked at anew."""
-        cached = self._last.entries if self._last else ()
-        self._last = agents.load(self._root, home=self._home, profile=self._profile, cached=cached)
+    def now(self, changed: Collection[str] = ()) -> Registry:
+        """The registry, looked at anew; files of the names in `changed` are read in any case."""
+        self._last = agents.load(
+            self._root,
+            home=self._home,
+            profile=self._profile,
+            cached=self._last.entries if self._last else (),
+            changed=changed,
+        )
         return self._last
 
 

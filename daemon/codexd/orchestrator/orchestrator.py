@@ -5,9 +5,10 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import anyio
 import anyio.to_thread
@@ -52,6 +53,9 @@ from codexd.runs.view import RunView, Status
 from codexd.runs.views import live_view
 from codexd.tools import process
 
+if TYPE_CHECKING:
+    from codexd.orchestrator.watching import Watch
+
 logger = logging.getLogger(__name__)
 
 RETAIN_EVERY = 50
@@ -92,6 +96,7 @@ class Orchestrator(History):
         self._root_ended = anyio.Event()
         self._n_ended = 0
         self._listeners: list[Callable[[Notice], None]] = []
+        self._watch: Watch | None = None
         host.publish = self._publish
 
     @classmethod
@@ -104,11 +109,13 @@ class Orchestrator(History):
         model: str | None = None,
         overrides: Mapping[str, str] | None = None,
         ask: Ask | None = None,
+        watch: bool = False,
     ) -> AsyncGenerator[Orchestrator]:
         """An orchestrator of `folder`'s workspace; leaving cancels and awaits every run.
 
         `model` is `-m`, `overrides` are `-c`; `ask` is asked before a hosted model's first use
-        (`None`: then only a model named by flag or configuration is used).
+        (`None`: then only a model named by flag or configuration is used). With `watch` the agent
+        files are watched, and listeners told; without, they are looked at whenever asked for.
         Raises `BadConfig`, `Unavailable`.
         """
         env = dict(os.environ if env is None else env)
@@ -117,11 +124,12 @@ class Orchestrator(History):
         with open_journal(config.folders.state, key) as journal:
             async with opening.open_host(config, env, journal) as (host, models):
                 orchestrator = cls(host, models, env, ask)
-                try:
-                    yield orchestrator
-                finally:
-                    with anyio.CancelScope(shield=True):
-                        await orchestrator._leave()
+                async with _watching(host) if watch else nullcontext() as orchestrator._watch:
+                    try:
+                        yield orchestrator
+                    finally:
+                        with anyio.CancelScope(shield=True):
+                            await orchestrator._leave()
 
     @classmethod
     async def examine(
@@ -163,6 +171,7 @@ class Orchestrator(History):
 
     async def delegate(self, request: Delegate) -> RunView:
         """The ended run. Raises `Rejected` where it is not begun."""
+        await self.look_again()
         order = self._order(request, self.registry)
         allowed = await consent.obtain(self._host, [order.definition], self._ask)
         return await self._drive(start.root_of(order, self._host, consent=allowed))
@@ -172,6 +181,7 @@ class Orchestrator(History):
         if not request.runs:
             raise BadRequest("no agent was named")
         # The agent files are looked at once, however many runs there are.
+        await self.look_again()
         registry = self.registry
         orders = [self._order(run, registry) for run in request.runs]
         definitions = [order.definition for order in orders]
@@ -387,8 +397,15 @@ class Orchestrator(History):
 
     @property
     def registry(self) -> Registry:
-        """The agents as they are now."""
+        """The agents as they are now; where they are watched, as they were last seen."""
         return self._host.registry()
+
+    async def look_again(self, path: Path | None = None) -> None:
+        """What is watched is seen as it is now, without waiting for the system's word; `path` is
+        a file known to have changed.
+        """
+        if self._watch is not None:
+            await self._watch.look_again(path)
 
     def agents(self) -> tuple[AgentEntry, ...]:
         """All agents, in the registry's order, shadowed ones too."""
@@ -399,10 +416,11 @@ class Orchestrator(History):
         return self._host.context.policy
 
     def diagnostics(self) -> tuple[Diagnostic, ...]:
-        """Of configuration files and agent files."""
+        """Of configuration files and agent files, and of their watch."""
         found = self.registry
         of_agents = (remark for entry in found.entries for remark in entry.diagnostics)
-        return (*opening.remarks_of(self.config), *found.diagnostics, *of_agents)
+        of_watch = self._watch.diagnostics() if self._watch else ()
+        return (*opening.remarks_of(self.config), *of_watch, *found.diagnostics, *of_agents)
 
     def remarks(self, names: Sequence[str]) -> tuple[Diagnostic, ...]:
         """The errors and warnings that bear on runs of the agents called `names`: in the
@@ -430,6 +448,13 @@ class Orchestrator(History):
     async def doctor(self) -> tuple[Check, ...]:
         """What is in force, from where, and what is missing."""
         return await doctor.examine(self.config, self._env, self._host.journal, self.registry)
+
+
+def _watching(host: Host) -> AbstractAsyncContextManager[Watch]:
+    # Only who stays needs what watches: a command starts without it.
+    from codexd.orchestrator.watching import watching
+
+    return watching(host)
 
 
 def _is_outside(relative: str) -> bool:
