@@ -131,6 +131,7 @@ async def house(
     model: str | None = None,
     env: Mapping[str, str] | None = None,
     counts_chat: Literal["", "llama.cpp", "vllm"] = "",
+    watch: bool = False,
 ) -> AsyncGenerator[House]:
     """A house of `agents` (files; one `worker` where none is given), the model being `script`.
 
@@ -163,5 +164,7 @@ wire_api = "{wire}"
 """
         )
         whole = {"HOME": str(home), "PATH": "/usr/bin:/bin", **(env or {})}
-        async with Orchestrator.open(workspace, env=whole, ask=ask, model=model) as codexd:
+        async with Orchestrator.open(
+            workspace, env=whole, ask=ask, model=model, watch=watch
+        ) as codexd:
             yield House(codexd, server, workspace, home)

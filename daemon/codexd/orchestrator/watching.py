@@ -11,7 +11,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import AsyncGenerator, Collection
-from contextlib import asynccontextmanager, closing, nullcontext
+from contextlib import asynccontextmanager, closing, nullcontext, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TypeAlias
@@ -173,11 +173,7 @@ class Watch:
 
     async def _until_moved(self, watcher: RustNotify, ground: Ground) -> None:
         """Look after each event; returns when other folders are to be watched, or these anew."""
-        while True:
-            try:
-                paths = await self._next(watcher)
-            except WatchfilesRustInternalError:
-                return  # a name that is no UTF-8, say: such a watch is of no more use
+        while (paths := await self._next(watcher)) is not None:
             seen = {path for path in paths if ground.matters(path)}
             if paths and not seen:
                 continue
@@ -186,16 +182,21 @@ class Watch:
                 return
             await self.look_again()
 
-    async def _next(self, watcher: RustNotify) -> Collection[str]:
-        """The paths of the next events; none where there were none for long."""
+    async def _next(self, watcher: RustNotify) -> Collection[str] | None:
+        """The paths of the next events; none where there were none for long; `None` once the
+        watch is of no more use: one name that is no UTF-8, and it only ever says so.
+        """
         stop = threading.Event()
-        found: Collection[tuple[int, str]] | str = ""
+        found: Collection[tuple[int, str]] | str | None = None
         async with anyio.create_task_group() as group:
             group.start_soon(_set_at_end, stop)
-            found = await anyio.to_thread.run_sync(
-                watcher.watch, DEBOUNCE_MS, STEP_MS, LOOK_MS, stop, limiter=self._thread
-            )
+            with suppress(WatchfilesRustInternalError):
+                found = await anyio.to_thread.run_sync(
+                    watcher.watch, DEBOUNCE_MS, STEP_MS, LOOK_MS, stop, limiter=self._thread
+                )
             group.cancel_scope.cancel()
+        if found is None:
+            return None
         return () if isinstance(found, str) else {path for _, path in found}
 
 
