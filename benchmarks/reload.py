@@ -31,10 +31,8 @@ REST_SECONDS = 5.0
 MOST_MS, MOST_PERCENT = 60.0, 0.35
 
 
-async def measure(root: Path, home: Path, rounds: int) -> list[Figure]:
-    """The figures of one workspace of `N` agents."""
-    paths = write_agents(root / ".codex" / "agents")
-    home.mkdir()
+async def measure(root: Path, home: Path, paths: Sequence[Path], rounds: int) -> list[Figure]:
+    """The figures of one workspace whose agent files are `paths`."""
     halves: list[float] = []
     nearly_all: list[float] = []
     watched: list[float] = []
@@ -115,7 +113,9 @@ def main() -> None:
     asked = arguments(argparse.ArgumentParser(description=__doc__), rounds=7)
     with tempfile.TemporaryDirectory() as folder:
         root, home = Path(folder, "workspace"), Path(folder, "home")
-        figures = anyio.run(measure, root, home, asked.rounds)
+        home.mkdir()
+        paths = write_agents(root / ".codex" / "agents")
+        figures = anyio.run(measure, root, home, paths, asked.rounds)
     tell(f"reload: {N:,} agent files watched", figures, json_path=asked.json)
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import anyio
+import anyio.to_thread
 import pytest
 from tests.house import agent, call, house, result
 from tests.model_server import Scripted, turns
@@ -323,7 +324,31 @@ async def test_a_fault_of_who_opened_it_comes_as_it_is(place: Watched) -> None:
             raise BadRequest("mine")
 
 
+async def test_folders_that_come_and_go_in_a_flurry_end_no_watch(
+    place: Watched, caplog: pytest.LogCaptureFixture
+) -> None:
+    def flurry() -> None:
+        for _ in range(300):
+            write(place.agents / "y.yaml", "y")
+            shutil.rmtree(place.agents.parent)
+
+    async with place.opened():
+        await anyio.to_thread.run_sync(flurry)
+        write(place.agents / "x.yaml")
+        await place.until_goal("x", "first")
+    assert caplog.records == []
+
+
 # Runs.
+
+
+async def test_a_run_is_told_the_rules_of_the_project_as_they_are_now(tmp_path: Path) -> None:
+    async with house(tmp_path, [DONE], watch=True, files={"AGENTS.md": "Use tabs."}) as here:
+        (here.workspace / "AGENTS.md").write_text("Use spaces.")
+        await here.delegate()
+        [request] = here.server.requests
+    system = request.body["messages"][0]["content"]
+    assert ("Use spaces." in system, "Use tabs." in system) == (True, False)
 
 
 async def test_a_run_begun_right_after_a_save_has_what_was_saved(tmp_path: Path) -> None:
