@@ -296,7 +296,7 @@ async def test_what_changed_before_the_watch_began_is_seen(place: Watched) -> No
     config = load(place.root, env={"HOME": str(place.home)})
     with open_journal(config.folders.state, config.folders.data / "journal.key") as journal:
         async with open_host(config, {"HOME": str(place.home)}, journal) as (host, _):
-            watch = Watch(host)
+            watch = Watch(host, lambda: None)
             assert watch.registry.find("x").goal == "first"
             save(place.agents / "x.yaml", goal="meanwhile")
             async with anyio.create_task_group() as group:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import AsyncGenerator, Collection
+from collections.abc import AsyncGenerator, Callable, Collection
 from contextlib import asynccontextmanager, closing, nullcontext, suppress
 from dataclasses import replace
 from pathlib import Path
@@ -27,7 +27,7 @@ from codexd.config import inputs
 from codexd.config.workspace import home_of
 from codexd.errors import Diagnostic, Severity
 from codexd.orchestrator.ground import Ground, remote, survey
-from codexd.orchestrator.opening import LatestRegistry, project_rules
+from codexd.orchestrator.opening import LatestRegistry
 from codexd.runs.host import Host
 
 logger = logging.getLogger(__name__)
@@ -45,9 +45,9 @@ Stamps: TypeAlias = tuple[tuple[int, int, int] | None, ...]
 
 
 @asynccontextmanager
-async def watching(host: Host) -> AsyncGenerator[Watch]:
+async def watching(host: Host, read_rules: Callable[[], None]) -> AsyncGenerator[Watch]:
     """A watch over the agents of `host`, whose registry is from then on the value in hand."""
-    watch = Watch(host)
+    watch = Watch(host, read_rules)
     host.registry = lambda: watch.registry
     try:
         async with anyio.create_task_group() as group:
@@ -69,8 +69,8 @@ class Watch:
     configuration file or AGENTS.md has.
     """
 
-    def __init__(self, host: Host) -> None:
-        self._host = host
+    def __init__(self, host: Host, read_rules: Callable[[], None]) -> None:
+        self._host, self._read_rules = host, read_rules
         self._root, env = host.config.workspace.root, host.context.env
         self._places = places(self._root, home_of(env))
         settings = (path for _, path, _ in inputs.places(self._root, env))
@@ -118,8 +118,7 @@ class Watch:
         if self.registry != before:
             self._host.publish("", "agents")
         if self._stamps != stamps:
-            rules = await anyio.to_thread.run_sync(project_rules, self._host.context)
-            self._host.project_rules = rules
+            await anyio.to_thread.run_sync(self._read_rules)
             self._host.publish("", "config")
 
     def _stamps_now(self) -> Stamps:
