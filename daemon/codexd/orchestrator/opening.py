@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -119,10 +119,15 @@ class LatestRegistry:
         self._profile = config.default_profile
         self._last: Registry | None = None
 
-    def now(self) -> Registry:
-        """The registry, looked at anew."""
-        cached = self._last.entries if self._last else ()
-        self._last = agents.load(self._root, home=self._home, profile=self._profile, cached=cached)
+    def now(self, changed: Collection[str] = ()) -> Registry:
+        """The registry, looked at anew; files of the names in `changed` are read in any case."""
+        self._last = agents.load(
+            self._root,
+            home=self._home,
+            profile=self._profile,
+            cached=self._last.entries if self._last else (),
+            changed=changed,
+        )
         return self._last
 
 
