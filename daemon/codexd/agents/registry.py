@@ -13,6 +13,7 @@ from codexd.agents import aliases, dialects
 from codexd.agents.definition import AgentDefinition
 from codexd.agents.dialects import READ_ONLY
 from codexd.errors import BadDefinition, Diagnostic, Severity, UnknownAgent
+from codexd.policy import Policy
 
 MAX_BYTES = 1 << 20
 """An agent file is text that a person wrote; a larger one is something else."""
@@ -148,13 +149,19 @@ def built_in() -> Path:
 
 
 def load(
-    root: Path, *, home: Path, profile: str = READ_ONLY, cached: Sequence[AgentEntry] = ()
+    root: Path,
+    *,
+    home: Path,
+    profile: str = READ_ONLY,
+    ceilings: Policy = (),
+    cached: Sequence[AgentEntry] = (),
 ) -> Registry:
     """Every agent that the workspace at `root` has: workspace, other tools', user's, built-in.
 
-    `profile` is what a file of another tool gets that says nothing of tools.
+    `profile` is what a file of another tool gets that says nothing of tools; grants are held
+    against `ceilings`, and get a remark where they are wider.
     An entry of `cached` whose file has not changed is taken as it is. Where a file has since
-    broken, its last version without errors stays in service. `profile` is `default_profile`.
+    broken, its last version without errors stays in service.
     """
     before = {str(entry.path): entry for entry in cached}
     entries: list[AgentEntry] = []
@@ -165,7 +172,7 @@ def load(
         except OSError as fault:
             diagnostics.append(remark(place.folder, f"cannot be read: {fault.strerror}"))
             continue
-        entries += [_entry(path, place, profile, before.get(path)) for path in files]
+        entries += [_entry(path, place, profile, ceilings, before.get(path)) for path in files]
     entries = _shadow(entries)
     file = _aliases(root)
     registry = Registry(tuple(entries), file.names)
@@ -208,11 +215,15 @@ def _within(path: str, bounds: str) -> bool:
     return real == bounds or real.startswith(bounds.rstrip("/") + "/")
 
 
-def _entry(path: str, place: Place, profile: str, before: AgentEntry | None) -> AgentEntry:
+def _entry(
+    path: str, place: Place, profile: str, ceilings: Policy, before: AgentEntry | None
+) -> AgentEntry:
     stamp = _stamp(path)
     if before is not None and stamp is not None and before.stamp == stamp:
         return before
-    entry = read_entry(path, place.origin, profile, stamp=stamp, bounds=place.bounds)
+    entry = read_entry(
+        path, place.origin, profile, ceilings=ceilings, stamp=stamp, bounds=place.bounds
+    )
     if entry.definition is not None or before is None or before.definition is None:
         return entry
     kept = remark(path, "the last version without errors stays in service", code="stale")
@@ -274,6 +285,7 @@ def read_entry(
     origin: str,
     profile: str = READ_ONLY,
     *,
+    ceilings: Policy = (),
     stamp: Stamp | None = None,
     bounds: str | None = None,
 ) -> AgentEntry:
@@ -284,7 +296,7 @@ def read_entry(
         found = remark(path, f"cannot be read: {fault.strerror}")
         return AgentEntry(Path(path), origin, None, (found,), stamp=stamp)
     file = Path(path)
-    definition, diagnostics = dialects.read(file, data, origin, profile=profile)
+    definition, diagnostics = dialects.read(file, data, origin, profile=profile, ceilings=ceilings)
     return AgentEntry(file, origin, definition, diagnostics, stamp=stamp)
 
 
