@@ -62,6 +62,8 @@ def _shape(kind: Kind, key: Key, dialect: str, path: tuple[str, ...], lang: Lang
             return _mapping(dialect, path, lang)
         case Kind.ITEMS | Kind.TOOLS | Kind.SERVERS if names_at(dialect, *path, "*"):
             item = _mapping(dialect, (*path, "*"), lang)
+            # Items that are no tools (`termination_conditions`) may say more, to the model.
+            item["additionalProperties"] = Kind.TOOLS not in key.kinds
             return {"type": "array", "items": {"anyOf": [_TEXT, item]}}
         case Kind.ITEMS:
             return {"type": "array"}

@@ -288,7 +288,11 @@ def nearest(word: str, known: Iterable[str]) -> str:
     if (same := plain.get(_plain(word))) is not None:
         return same
     close = difflib.get_close_matches(_plain(word), plain, 1, 0.8)
-    return plain[close[0]] if close else ""
+    # Two letters that changed places (`raed`) weigh too much in a short word.
+    letters = sorted(_plain(word))
+    swapped = (each for each in plain if sorted(each) == letters)
+    found = close[0] if close else next(swapped, "") if len(letters) > 2 else ""
+    return plain.get(found, "")
 
 
 def _plain(word: str) -> str:
