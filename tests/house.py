@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from tests.model_server import Call, ModelServer, Script, Scripted, turns
 
-from codexd.orchestrator import Ask, Delegate, DelegateParallel, Orchestrator
+from codexd.orchestrator import Ask, Delegate, DelegateParallel, Orchestrator, Told
 from codexd.runs.events import Body, Event
 from codexd.runs.journal import Journal
 from codexd.runs.view import RunView
@@ -95,6 +95,8 @@ class House:
     server: ModelServer
     workspace: Path
     home: Path
+    told: list[Told]
+    """What was told while requests went on."""
 
     async def delegate(self, agent: str = "worker", **wanted: Any) -> RunView:
         """One run, to its end."""
@@ -163,5 +165,8 @@ wire_api = "{wire}"
 """
         )
         whole = {"HOME": str(home), "PATH": "/usr/bin:/bin", **(env or {})}
-        async with Orchestrator.open(workspace, env=whole, ask=ask, model=model) as codexd:
-            yield House(codexd, server, workspace, home)
+        told: list[Told] = []
+        async with Orchestrator.open(
+            workspace, env=whole, ask=ask, model=model, tell=told.append
+        ) as codexd:
+            yield House(codexd, server, workspace, home, told)

@@ -9,7 +9,7 @@ import pytest
 from tests.crash.harness import COMMAND, Yard, answer
 from tests.model_server import ModelServer
 
-from codexd.orchestrator import Kept, Orchestrator, Resume
+from codexd.orchestrator import Orchestrator, Resume
 from codexd.runs.events import Ended
 from codexd.runs.run import replay
 from codexd.runs.view import Status
@@ -48,10 +48,9 @@ async def test_every_prefix_of_a_journal_folds_and_resumes_to_an_end(tmp_path: P
             before.rename(state)
             cut(state, n)
             async with Orchestrator.open(copy / "work", env=yard.env_in(copy)) as codexd:
-                kept: list[Kept] = []
                 [root] = await codexd.runs()
                 assert root.status is Status.INTERRUPTED
-                view = await codexd.resume(Resume(), kept.append)
+                view = await codexd.resume(Resume())
                 journal = codexd._host.journal  # pyright: ignore[reportPrivateUsage]
                 runs = [replay(journal.all_events(run)) for run in journal.ids()]
                 assert not journal.verify()[0]

@@ -81,7 +81,7 @@ async def test_without_a_yes_nothing_is_begun_nor_sent(tmp_path: Path, answer: s
         with pytest.raises(Denied):
             await here.together(Delegate(agent="worker"), Delegate(agent="worker"))
         with pytest.raises(Denied):
-            await here.codexd.create_agent(CreateAgent(prompt="finds typos"), print)
+            await here.codexd.create_agent(CreateAgent(prompt="finds typos"))
         assert here.server.requests == here.server.other_requests == []
         assert await here.codexd.runs() == ()
     assert len(person.asked) == 3

@@ -46,9 +46,8 @@ def made(change: Mapping[str, Any] | None = None, **more: Any) -> Scripted:
 async def create(
     here: House, prompt: str = "find files without a licence", **wanted: Any
 ) -> tuple[RunView, list[CreatedAgent]]:
-    shown: list[CreatedAgent] = []
-    request = CreateAgent(prompt=prompt, **wanted)
-    return await here.codexd.create_agent(request, shown.append), shown
+    run = await here.codexd.create_agent(CreateAgent(prompt=prompt, **wanted))
+    return run, [told for told in here.told if isinstance(told, CreatedAgent)]
 
 
 def policy_of(yaml: str) -> tuple[tuple[str, ...], list[Any]]:

@@ -20,9 +20,8 @@ DONE = Scripted(text=result("It says alpha and beta."))
 
 
 async def resumed(here: House, run: RunView, **limits: object) -> tuple[RunView, Kept]:
-    kept: list[Kept] = []
-    view = await here.codexd.resume(Resume(run=run.id, **limits), kept.append)  # type: ignore[arg-type]
-    return view, kept[0]
+    view = await here.codexd.resume(Resume(run=run.id, **limits))  # type: ignore[arg-type]
+    return view, [told for told in here.told if isinstance(told, Kept)][-1]
 
 
 async def cancelled_at(here: House, n_requests: int) -> RunView:
@@ -80,7 +79,7 @@ async def test_a_completed_run_is_never_reopened(tmp_path: Path) -> None:
         with pytest.raises(BadRequest, match="is completed"):
             await resumed(here, first, budget=1_000_000)
         with pytest.raises(UnknownRun):
-            await here.codexd.resume(Resume(run="ffff"), print)
+            await here.codexd.resume(Resume(run="ffff"))
 
 
 async def test_a_run_goes_on_as_the_agent_that_it_began_as(tmp_path: Path) -> None:
@@ -211,7 +210,7 @@ async def test_a_run_that_somebody_drives_is_not_taken_from_him(tmp_path: Path) 
         async with Orchestrator.open(here.workspace, env=env) as other:
             [run] = await other.runs()
             with pytest.raises(IllegalMove, match=rf"is being driven, by process {os.getpid()}"):
-                await other.resume(Resume(run=run.id), print)
+                await other.resume(Resume(run=run.id))
             with pytest.raises(IllegalMove, match="is being driven"):
                 await other.undo(run.id)
         await here.codexd.cancel()
@@ -226,7 +225,7 @@ async def test_of_two_who_resume_a_run_at_once_one_does(tmp_path: Path) -> None:
 
         async def go(codexd: Orchestrator) -> None:
             try:
-                view = await codexd.resume(Resume(run=first.id), lambda _: None)
+                view = await codexd.resume(Resume(run=first.id))
             except (IllegalMove, BadRequest) as refused:
                 ends.append(type(refused).__name__)
             else:

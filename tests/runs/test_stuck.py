@@ -80,7 +80,7 @@ async def test_a_run_that_ended_in_a_loop_may_be_resumed_and_has_its_tries_again
 ) -> None:
     async with house(tmp_path, lambda body: READ if turns(body) < 8 else DONE) as here:
         run = await here.delegate()
-        again = await here.codexd.resume(Resume(run=run.id), print)
+        again = await here.codexd.resume(Resume(run=run.id))
         ends = here.bodies(run, Ended)
     assert [end.status for end in ends] == [Status.FAILED, Status.COMPLETED]
     assert again.status is Status.COMPLETED

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from codexd.agents.definition import AgentDefinition
+from codexd.agents.listing import agent_rows, budget_of
 from codexd.agents.registry import AgentEntry, Registry, load
 from codexd.agents.validate import check_paths
 from codexd.cli.columns import cells, clean, cut, table, wrap
@@ -31,7 +32,7 @@ def list_(door: Door) -> int:
     registry = _registry_told(door, config)
     entries = registry.entries
     if door.json:
-        door.give([listed(entry, config) for entry in entries])
+        door.give(agent_rows(entries, config))
     else:
         door.show(agents_table(entries, config, door.page))
     return 0
@@ -59,28 +60,6 @@ def _registry_told(door: Door, config: Config) -> Registry:
 
 def _config(door: Door) -> Config:
     return load_config(door.folder, env=door.env)
-
-
-def listed(entry: AgentEntry, config: Config) -> dict[str, object]:
-    """One agent of `agents list --json`."""
-    definition = entry.definition
-    return {
-        "name": definition.name if definition else None,
-        "slug": entry.slug,
-        "origin": entry.origin,
-        "path": entry.path,
-        "description": definition.description if definition else "",
-        "goal": definition.goal if definition else "",
-        "budget": budget_of(definition, config) if definition else None,
-        "shadowed_by": entry.shadowed_by,
-        "problems": entry.diagnostics,
-    }
-
-
-def budget_of(definition: AgentDefinition, config: Config) -> int:
-    """The tokens that a run of it may spend where nothing else is said."""
-    limit = definition.max_tokens
-    return config.default_budget if limit is None else limit
 
 
 def agents_table(entries: Sequence[AgentEntry], config: Config, page: Page) -> list[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +16,7 @@ from codexd.cli.parse import Asked
 from codexd.cli.text import Text
 
 if TYPE_CHECKING:
-    from codexd.orchestrator import Ask, Check, Orchestrator
+    from codexd.orchestrator import Ask, Check, Orchestrator, Told
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,9 +85,19 @@ class Door:
         self.out.write(document(value))
         self.out.flush()
 
-    def open(self, ask: Ask | None = None) -> AbstractAsyncContextManager[Orchestrator]:
+    @property
+    def root(self) -> Path:
+        """The root of the folder's workspace. Raises `BadConfig` where there is no such folder."""
+        from codexd.config.workspace import find_workspace, home_of
+
+        return find_workspace(self.folder, home=home_of(self.env)).root
+
+    def open(
+        self, ask: Ask | None = None, tell: Callable[[Told], None] | None = None
+    ) -> AbstractAsyncContextManager[Orchestrator]:
         """The orchestrator of the folder's workspace, with `-m` and `-c` in force."""
         from codexd.orchestrator import Orchestrator
+        from codexd.orchestrator.verbs import unheard
 
         return Orchestrator.open(
             self.folder,
@@ -95,6 +105,7 @@ class Door:
             model=self.asked.one("--model"),
             overrides=self._overrides(),
             ask=ask,
+            tell=tell or unheard,
         )
 
     async def examine(self) -> tuple[Check, ...]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import os
 import signal
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import replace
 from functools import partial
 from itertools import zip_longest
@@ -25,10 +25,10 @@ from codexd.cli.page import Page
 from codexd.cli.parse import Asked
 from codexd.cli.plain import check_writable, document, write_whole
 from codexd.cli.render import go_on, result
-from codexd.cli.text import Text
 from codexd.cli.units import length, read_dollars, read_seconds, read_tokens
 from codexd.errors import Denied, Severity, Unavailable
 from codexd.orchestrator import (
+    Began,
     CreateAgent,
     CreatedAgent,
     Delegate,
@@ -36,7 +36,9 @@ from codexd.orchestrator import (
     Kept,
     Notice,
     Orchestrator,
+    Remarks,
     Resume,
+    Told,
 )
 from codexd.runs.view import RunView, Status
 
@@ -60,9 +62,9 @@ def delegate(door: Door) -> int:
     )
 
     async def act(codexd: Orchestrator, stage: Stage) -> RunView:
-        return await codexd.delegate(_placed(request, door, codexd))
+        return await codexd.delegate(_placed(request, door))
 
-    return anyio.run(_drive, door, act, (request.agent,))
+    return anyio.run(_drive, door, act)
 
 
 def delegate_parallel(door: Door) -> int:
@@ -76,10 +78,10 @@ def delegate_parallel(door: Door) -> int:
     )
 
     async def act(codexd: Orchestrator, stage: Stage) -> RunView:
-        runs = tuple(_placed(run, door, codexd) for run in request.runs)
+        runs = tuple(_placed(run, door) for run in request.runs)
         return await codexd.delegate_parallel(replace(request, runs=runs))
 
-    return anyio.run(_drive, door, act, [run.agent for run in request.runs])
+    return anyio.run(_drive, door, act)
 
 
 def agent_create(door: Door) -> int:
@@ -94,9 +96,9 @@ def agent_create(door: Door) -> int:
     )
 
     async def act(codexd: Orchestrator, stage: Stage) -> RunView:
-        return await codexd.create_agent(request, partial(_show_created, door, stage))
+        return await codexd.create_agent(request)
 
-    return anyio.run(_drive, door, act, ())
+    return anyio.run(_drive, door, act)
 
 
 def resume(door: Door) -> int:
@@ -110,9 +112,9 @@ def resume(door: Door) -> int:
     )
 
     async def act(codexd: Orchestrator, stage: Stage) -> RunView:
-        return await codexd.resume(request, partial(_show_kept, door, stage))
+        return await codexd.resume(request)
 
-    return anyio.run(_drive, door, act, ())
+    return anyio.run(_drive, door, act)
 
 
 # --- requests --------------------------------------------------------------------------------
@@ -159,10 +161,10 @@ def _read(asked: Asked, name: str, read: Callable[[str, str], T]) -> T | None:
     return None if value is None else read(name, value)
 
 
-def _placed(request: Delegate, door: Door, codexd: Orchestrator) -> Delegate:
+def _placed(request: Delegate, door: Door) -> Delegate:
     """`request` with its scope as the workspace sees it: people write paths from where they are."""
-    root = codexd.config.workspace.root
-    return replace(request, scope=tuple(place(path, door.folder, root) for path in request.scope))
+    scope = tuple(place(path, door.folder, door.root) for path in request.scope)
+    return replace(request, scope=scope)
 
 
 def place(path: str, folder: Path, root: Path) -> str:
@@ -205,24 +207,17 @@ class _Roots:
             self._roots[view.root] = None
 
 
-async def _drive(door: Door, act: Act, agents: Sequence[str]) -> int:
-    """Have `act` done, shown while it goes on, its result given; the exit status.
-
-    What is wrong with the configuration, or with the files of `agents`, is told first.
-    """
+async def _drive(door: Door, act: Act) -> int:
+    """Have `act` done, shown while it goes on, its result given; the exit status."""
     # What is imported stays: looking through it for garbage takes a tenth of the time of many runs.
     gc.freeze()
     output = _output(door)
     roots = _Roots()
     stage = Stage(door.err, door.progress, roots.look, repaints=door.repaints)
     asker = Asker(stage, door.progress)
-    deadline = _read(door.asked, "--deadline", read_seconds)
-    async with door.open(asker.ask if door.can_ask else None) as codexd:
+    ask, tell = asker.ask if door.can_ask else None, partial(_tell, door, stage)
+    async with door.open(ask, tell) as codexd:
         roots.follow(codexd)
-        stage.write(_remarks(codexd, agents, door.text))
-        stage.write(await _unused_models(codexd, door.progress))
-        if deadline:
-            stage.write([door.text("deadline", time=length(deadline))])
         heard: list[int] = []
         obey = partial(_obey_signals, codexd, stage, asker, door, heard)
         run = await _staged(stage, asker, obey, partial(act, codexd, stage))
@@ -276,7 +271,7 @@ async def _obey_signals(
                     stage.say(door.text("stopping"))
                     if number == signal.SIGTERM:
                         # Whoever ends processes wants the machine, not the goal given up.
-                        codexd.suspend()
+                        tasks.start_soon(codexd.suspend)
                     else:
                         tasks.start_soon(codexd.cancel)
                     continue
@@ -290,26 +285,36 @@ async def _obey_signals(
                 os._exit(128 + number)
 
 
-def _remarks(codexd: Orchestrator, agents: Sequence[str], text: Text) -> list[str]:
+def _tell(door: Door, stage: Stage, told: Told) -> None:
+    """Say what there is to say before a run, and what a run goes on with."""
+    match told:
+        case Remarks():
+            stage.write(_remarks(told, door))
+            stage.write(_unused_models(told, door.progress))
+        case CreatedAgent():
+            _show_created(door, stage, told)
+        case Kept():
+            _show_kept(door, stage, told)
+        case Began():
+            deadline = _read(door.asked, "--deadline", read_seconds)
+            if deadline:
+                stage.write([door.text("deadline", time=length(deadline))])
+
+
+def _remarks(told: Remarks, door: Door) -> list[str]:
     """What was wrong and is not used, a line each; the rest of a long list is told as a number."""
-    lines = diagnostics_lines(codexd.remarks(agents), codexd.config.workspace.root)
+    text = door.text
+    lines = diagnostics_lines(told.diagnostics, door.root)
     shown = [clean(line) for line in lines[:MOST_REMARKS]]
     more = len(lines) - len(shown)
     return [*shown, text("hidden-remarks", n=more)] if more else shown
 
 
-async def _unused_models(codexd: Orchestrator, page: Page) -> list[str]:
-    """On a workspace's first run: which models could have been used, and were not."""
-    chosen = codexd.config.model
-    # Whoever chose rules, by flag or configuration, knows.
-    if chosen.provider is not None or not str(chosen.source).startswith("<built in"):
-        return []
-    if await codexd.runs(limit=1):
-        return []
-    hints = [check for check in await codexd.doctor() if check.name == "not used"]
+def _unused_models(told: Remarks, page: Page) -> list[str]:
+    """Which models could have been used, and were not."""
     return [
         line
-        for hint in hints
+        for hint in told.unused
         for line in page.labelled(
             page.text("note"),
             f"{page.text.told(hint.text)}: {page.text.told(hint.remedy)}",

@@ -3,6 +3,8 @@
 from codexd.orchestrator.orchestrator import Orchestrator
 from codexd.orchestrator.verbs import (
     Ask,
+    Began,
+    Caller,
     Check,
     Consent,
     CreateAgent,
@@ -11,12 +13,16 @@ from codexd.orchestrator.verbs import (
     DelegateParallel,
     Kept,
     Notice,
+    Remarks,
     Resume,
+    Told,
     Undone,
 )
 
 __all__ = [
     "Ask",
+    "Began",
+    "Caller",
     "Check",
     "Consent",
     "CreateAgent",
@@ -26,6 +32,8 @@ __all__ = [
     "Kept",
     "Notice",
     "Orchestrator",
+    "Remarks",
     "Resume",
+    "Told",
     "Undone",
 ]

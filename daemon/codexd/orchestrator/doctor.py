@@ -28,7 +28,7 @@ async def examine(
     return (
         _workspace(config),
         _model(config, env),
-        *await _unused_models(config, env),
+        *await unused_models(config, env),
         _sandbox(config),
         _agents(registry),
         _configuration(config),
@@ -62,12 +62,12 @@ def _model(config: Config, env: Mapping[str, str]) -> Check:
     return Check("model", ok=True, text=text, source=source)
 
 
-async def _unused_models(config: Config, env: Mapping[str, str]) -> list[Check]:
+async def unused_models(config: Config, env: Mapping[str, str]) -> tuple[Check, ...]:
     """What could answer and is not asked: named here, never used by itself."""
     from codexd.models.providers import key_hints
 
     used = config.model.provider.id if config.model.provider else ""
-    return [
+    return tuple(
         Check(
             "not used",
             ok=True,
@@ -76,7 +76,7 @@ async def _unused_models(config: Config, env: Mapping[str, str]) -> list[Check]:
         )
         for hint in await key_hints(env)
         if hint.provider.id != used
-    ]
+    )
 
 
 def _sandbox(config: Config) -> Check:

@@ -11,11 +11,12 @@ from typing import Any
 import anyio
 import anyio.to_thread
 
-from codexd.errors import Unavailable, UnknownRun
-from codexd.runs.events import Ended
+from codexd.errors import UnknownRun
+from codexd.runs.events import Ended, Event
 from codexd.runs.export import Exporter, Record, since
 from codexd.runs.journal import Journal
 from codexd.runs.run import replay
+from codexd.runs.store import Stored
 from codexd.runs.view import RunView
 from codexd.runs.views import from_row, view_of
 
@@ -38,6 +39,19 @@ class History:
         """The run whose id begins so; `None`: the last root run. Raises `UnknownRun`."""
         whole = await anyio.to_thread.run_sync(self._find, run_id)
         return await anyio.to_thread.run_sync(self._stored_view, whole)
+
+    async def events(
+        self, run_id: str | None, *, after: int = 0, limit: int
+    ) -> tuple[str, list[Event]]:
+        """The id of a run, and its next events after its `after`th. Raises `UnknownRun`."""
+        whole = await anyio.to_thread.run_sync(self._find, run_id)
+        events = await anyio.to_thread.run_sync(self._journal.all_events, whole)
+        return whole, [event for event in events if event.n > after][:limit]
+
+    async def spent_since(self, at: str) -> int:
+        """Tokens of the root runs that began at or after `at` (RFC 3339 UTC)."""
+        [spent] = await anyio.to_thread.run_sync(self._journal.column, "spent_since", at)
+        return spent
 
     async def watch(self, run_id: str | None) -> AsyncIterator[RunView]:
         """The run after each change, whoever drives it, until it has ended."""
@@ -76,9 +90,7 @@ class History:
         journal = self._journal
         # Asked first: what its process wrote before it went is then among the events.
         stored = journal.stored(run_id)
-        alive = stored is not None and (
-            stored.ended_at is not None or journal.host_alive(stored.host)
-        )
+        alive = stored is not None and (stored.ended_at is not None or self._alive(stored))
         run = replay(journal.all_events(run_id))
         if run is None:
             if stored is None:
@@ -90,15 +102,19 @@ class History:
         return view_of(run, short=short, children=children, interrupted=interrupted)
 
     def _is_alive(self, run_id: str) -> bool:
-        """Whether the process that drives the run, or drove it last, is there."""
+        """Whether the process that drives the run, or drove it last, is there and drives it."""
         stored = self._journal.stored(run_id)
-        return self._journal.host_alive(stored.host if stored else None)
+        return stored is not None and self._alive(stored)
 
-    async def _short(self, run_id: str) -> str:
-        try:
-            return await anyio.to_thread.run_sync(self._journal.short, run_id)
-        except Unavailable:  # the run has ended and has its result, whatever the store is now
-            return run_id
+    def _alive(self, stored: Stored) -> bool:
+        # What this process has left off is driven by nobody, though its host is there.
+        if stored.host == self._journal.host:
+            return self._is_driven(stored.id)
+        return self._journal.host_alive(stored.host)
+
+    def _is_driven(self, run_id: str) -> bool:
+        """Whether this process drives the run: who only reads drives none."""
+        return False
 
     # The audit log.
 

@@ -64,7 +64,7 @@ async def open_host(
             redact=lambda text: redactor.redact(text)[0],
             publish=lambda _run, _kind: None,
             slots=Slots(config.max_threads),
-            project_rules=_project_rules(context),
+            project_rules=project_rules(context),
         )
         await anyio.to_thread.run_sync(_clear, journal)
         try:
@@ -102,7 +102,7 @@ def _ceilings(config: Config) -> list[tuple[Layer, tuple[Diagnostic, ...]]]:
     ]
 
 
-def _project_rules(context: ToolContext) -> str:
+def project_rules(context: ToolContext) -> str:
     """The workspace's AGENTS.md, as much of it as is told; empty where there is none."""
     try:
         text = read_bytes(context.root, context.policy, "AGENTS.md", limit=MAX_PROJECT_RULES)

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import logging
 import os
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
-from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 import anyio
@@ -23,39 +22,38 @@ from codexd.errors import (
     Severity,
     Unavailable,
     UnknownRun,
-    leaves,
 )
 from codexd.models.interface import ModelEntry
-from codexd.orchestrator import consent, creation, doctor, opening
+from codexd.orchestrator import consent, creation, doctor, opening, orders
+from codexd.orchestrator.driving import Driving
 from codexd.orchestrator.history import History
+from codexd.orchestrator.hosts import Hosts
 from codexd.orchestrator.verbs import (
     Ask,
+    Began,
+    Caller,
     Check,
     CreateAgent,
-    CreatedAgent,
     Delegate,
     DelegateParallel,
+    Flags,
     Kept,
     Notice,
+    Remarks,
     Resume,
+    Told,
     Undone,
     micro_usd,
+    unheard,
 )
 from codexd.policy import Policy
 from codexd.runs import resume, start, undo
-from codexd.runs.events import ChildSpec, Event, Noted
+from codexd.runs.events import Event, Noted
 from codexd.runs.host import Host
 from codexd.runs.journal import open_journal
-from codexd.runs.loop import drive
-from codexd.runs.seat import Cancel, Seat, Suspend
-from codexd.runs.view import RunView, Status
-from codexd.runs.views import live_view
+from codexd.runs.seat import Seat
+from codexd.runs.view import RunView
 from codexd.tools import process
-
-logger = logging.getLogger(__name__)
-
-RETAIN_EVERY = 50
-"""Root runs between two looks at what the store keeps."""
 
 
 class Orchestrator(History):
@@ -79,20 +77,12 @@ class Orchestrator(History):
     `offline`, as it is for the command.
     """
 
-    def __init__(
-        self, host: Host, models: opening.Models, env: Mapping[str, str], ask: Ask | None
-    ) -> None:
-        super().__init__(host.journal, host.config.workspace.root)
-        self.config: Config = host.config
-        self._host = host
-        self._models = models
-        self._env = env
-        self._ask = ask
-        self._roots: list[Seat] = []
-        self._root_ended = anyio.Event()
-        self._n_ended = 0
-        self._listeners: list[Callable[[Notice], None]] = []
-        host.publish = self._publish
+    def __init__(self, config: Config, hosts: Hosts, host: Host, caller: Caller) -> None:
+        super().__init__(host.journal, config.workspace.root)
+        self.config: Config = config
+        self._hosts, self._host, self._caller = hosts, host, caller
+        self.driving = Driving(host)
+        host.publish = self.driving.publish
 
     @classmethod
     @asynccontextmanager
@@ -104,24 +94,29 @@ class Orchestrator(History):
         model: str | None = None,
         overrides: Mapping[str, str] | None = None,
         ask: Ask | None = None,
+        tell: Callable[[Told], None] = unheard,
     ) -> AsyncGenerator[Orchestrator]:
         """An orchestrator of `folder`'s workspace; leaving cancels and awaits every run.
 
         `model` is `-m`, `overrides` are `-c`; `ask` is asked before a hosted model's first use
-        (`None`: then only a model named by flag or configuration is used).
+        (`None`: then only a model named by flag or configuration is used); `tell` hears what there
+        is to say while a request goes on.
         Raises `BadConfig`, `Unavailable`.
         """
         env = dict(os.environ if env is None else env)
         config = load(folder, env=env, model=model, overrides=overrides)
         key = config.folders.data / "journal.key"
         with open_journal(config.folders.state, key) as journal:
-            async with opening.open_host(config, env, journal) as (host, models):
-                orchestrator = cls(host, models, env, ask)
+            async with (
+                opening.open_host(config, env, journal) as (host, models),
+                Hosts(host, models, env) as hosts,
+            ):
+                orchestrator = cls(config, hosts, host, Caller(env, ask, tell))
                 try:
                     yield orchestrator
                 finally:
                     with anyio.CancelScope(shield=True):
-                        await orchestrator._leave()
+                        await orchestrator.driving.leave()
 
     @classmethod
     async def examine(
@@ -142,92 +137,132 @@ class Orchestrator(History):
             registry = opening.LatestRegistry(config, home_of(env)).now()
             return await doctor.examine(config, env, fault, registry)
 
-    def listen(self, listener: Callable[[Notice], None]) -> None:
-        """Have `listener` called, on the event loop, after each commit and on progress."""
-        self._listeners.append(listener)
+    @asynccontextmanager
+    async def _host_of(self, flags: Flags, caller: Caller | None) -> AsyncGenerator[Host]:
+        """The host that the runs of a request are driven by, for the length of the block."""
+        if caller is None and flags.model is None and not flags.config:
+            yield self._host
+            return
+        config = await self.config_of(caller, flags)
+        env = (caller or self._caller).env
+        async with self._hosts.use(config, env) as (host, _models):
+            yield host
 
-    def _publish(self, run: str, kind: str) -> None:
-        for listener in self._listeners:
-            try:
-                listener(Notice(run, kind))
-            except Exception:
-                # A display that broke is no reason for a run to end.
-                logger.exception("a listener to run %s", run)
-
-    def live(self, run_id: str) -> RunView | None:
-        """The view of a run that this process drives, as it is now; `None` otherwise. Cheap."""
-        seat = self._host.seats.get(run_id)
-        return live_view(seat, run_id[:4]) if seat else None
+    async def config_of(self, caller: Caller | None, flags: Flags | None = None) -> Config:
+        """What is configured for `caller` now; for whoever opened this, what was then."""
+        if caller is None and flags is None:
+            return self.config
+        env, flags = (caller or self._caller).env, flags or Flags()
+        read = partial(load, self._root, env=env, model=flags.model, overrides=flags.config)
+        return await anyio.to_thread.run_sync(read)
 
     # Runs.
 
-    async def delegate(self, request: Delegate) -> RunView:
-        """The ended run. Raises `Rejected` where it is not begun."""
-        order = self._order(request, self.registry)
-        allowed = await consent.obtain(self._host, [order.definition], self._ask)
-        return await self._drive(start.root_of(order, self._host, consent=allowed))
+    async def delegate(self, request: Delegate, caller: Caller | None = None) -> RunView:
+        """The ended run. Raises `Rejected` where it is not begun.
 
-    async def delegate_parallel(self, request: DelegateParallel) -> RunView:
+        `caller` is whoever asks, where that is not whoever opened this.
+        """
+        async with self._host_of(request, caller) as host:
+            await self._remark([request.agent], host, caller)
+            order = orders.order_of(request, self.registry, host.config)
+            allowed = await consent.obtain(host, [order.definition], self._ask_of(caller))
+            return await self._drive(start.root_of(order, host, consent=allowed), host, caller)
+
+    async def delegate_parallel(
+        self, request: DelegateParallel, caller: Caller | None = None
+    ) -> RunView:
         """The ended group; its children in the order asked."""
         if not request.runs:
             raise BadRequest("no agent was named")
-        # The agent files are looked at once, however many runs there are.
-        registry = self.registry
-        orders = [self._order(run, registry) for run in request.runs]
-        definitions = [order.definition for order in orders]
-        allowed = await consent.obtain(self._host, definitions, self._ask)
-        group = start.group_of(
-            orders,
-            self._host,
-            total_budget=request.total_budget,
-            budget_micro_usd=micro_usd(request.budget_usd),
-            deadline_seconds=request.deadline_seconds,
-            consent=allowed,
-        )
-        return await self._drive(group)
+        async with self._host_of(request, caller) as host:
+            await self._remark([run.agent for run in request.runs], host, caller)
+            # The agent files are looked at once, however many runs there are.
+            registry = self.registry
+            all_orders = [orders.order_of(run, registry, host.config) for run in request.runs]
+            definitions = [order.definition for order in all_orders]
+            allowed = await consent.obtain(host, definitions, self._ask_of(caller))
+            group = start.group_of(
+                all_orders,
+                host,
+                total_budget=request.total_budget,
+                budget_micro_usd=micro_usd(request.budget_usd),
+                deadline_seconds=request.deadline_seconds,
+                consent=allowed,
+            )
+            return await self._drive(group, host, caller)
 
-    async def create_agent(
-        self, request: CreateAgent, show: Callable[[CreatedAgent], None]
-    ) -> RunView:
+    async def create_agent(self, request: CreateAgent, caller: Caller | None = None) -> RunView:
         """The ended run of the agent made, or that of its making where no agent came of it.
 
-        `show` gets the agent before it is saved or run. Raises `NeedsModel` where rules have no
-        agent for the description, `ModelFault` where the model's answer holds none.
+        Whoever asked is told the agent before it is saved or run. Raises `NeedsModel` where rules
+        have no agent for the description, `ModelFault` where the model's answer holds none.
         """
-        made = await creation.create(request, self._host, self._ask, self._drive)
-        if isinstance(made, RunView):
-            return made
-        show(made.shown)
-        if request.save:
-            await anyio.to_thread.run_sync(creation.save, made, self._host)
-        return await self._drive(start.root_of(made.first, self._host, consent=made.consent))
+        async with self._host_of(request, caller) as host:
+            await self._remark([], host, caller)
+            drive = partial(self._drive, host=host, caller=caller)
+            made = await creation.create(request, host, self._ask_of(caller), drive)
+            if isinstance(made, RunView):
+                return made
+            self._tell(made.shown, caller)
+            if request.save:
+                await anyio.to_thread.run_sync(creation.save, made, host)
+            return await drive(start.root_of(made.first, host, consent=made.consent))
 
-    async def resume(self, request: Resume, show: Callable[[Kept], None]) -> RunView:
+    async def resume(self, request: Resume, caller: Caller | None = None) -> RunView:
         """The run, taken up where its journal ends and driven to its end.
 
-        `show` gets what it has already. Raises `UnknownRun`; `BadRequest` where it would end at
-        once; `IllegalMove` where another process drives it, or this version cannot.
+        Whoever asked is told what it has already. Raises `UnknownRun`; `BadRequest` where it would
+        end at once; `IllegalMove` where another process drives it, or this version cannot.
         """
         run_id = await anyio.to_thread.run_sync(self._find, request.run)
         limits = resume.Limits(
             request.budget, micro_usd(request.budget_usd), request.deadline_seconds
         )
-        tree = await anyio.to_thread.run_sync(self._tree, run_id)
-        if tree.run.stopping is not None and tree.run.ended is None:
-            # It had been asked to stop, and does that first.
-            await self._drive(await resume.root_again(tree, resume.Limits(), self._host))
+        async with self._host_of(request, caller) as host:
+            await self._remark([], host, caller)
             tree = await anyio.to_thread.run_sync(self._tree, run_id)
-        resume.check(tree.run, limits)
-        allowed = await consent.obtain_again(self._host, tree, self._ask)
-        seat = await resume.root_again(tree, limits, self._host, consent=allowed)
-        show(
-            Kept(
-                run=await self._short(run_id),
+            if tree.run.stopping is not None and tree.run.ended is None:
+                # It had been asked to stop, and does that first.
+                again = await resume.root_again(tree, resume.Limits(), host)
+                await self._drive(again, host, caller)
+                tree = await anyio.to_thread.run_sync(self._tree, run_id)
+            resume.check(tree.run, limits)
+            allowed = await consent.obtain_again(host, tree, self._ask_of(caller))
+            seat = await resume.root_again(tree, limits, host, consent=allowed)
+            kept = Kept(
+                run=await self.driving.short(run_id),
                 answers=sum(run.n_answers for run in tree),
                 results=sum(run.n_results for run in tree),
             )
-        )
-        return await self._drive(seat)
+            self._tell(kept, caller)
+            return await self._drive(seat, host, caller)
+
+    def _ask_of(self, caller: Caller | None) -> Ask | None:
+        return (caller or self._caller).ask
+
+    def _tell(self, told: Told, caller: Caller | None) -> None:
+        (caller or self._caller).tell(told)
+
+    async def _drive(self, seat: Seat, host: Host, caller: Caller | None) -> RunView:
+        self._tell(Began(seat.run.id), caller)
+        return await self.driving.drive(seat, host)
+
+    async def _remark(self, agents: Sequence[str], host: Host, caller: Caller | None) -> None:
+        """Tell whoever asked what is wrong and not used, before anything begins."""
+        unused = await self._unused_models(host)
+        if (found := self.remarks(agents, host.config)) or unused:
+            self._tell(Remarks(found, unused), caller)
+
+    async def _unused_models(self, host: Host) -> tuple[Check, ...]:
+        """On a workspace's first run: the models that could have been used, and were not."""
+        chosen = host.config.model
+        # Whoever chose rules, by flag or configuration, knows.
+        if chosen.provider is not None or not str(chosen.source).startswith("<built in"):
+            return ()
+        if await anyio.to_thread.run_sync(self._journal.roots, 1):
+            return ()
+        return await doctor.unused_models(host.config, host.context.env)
 
     async def undo(self, run_id: str | None = None) -> Undone:
         """The files that the tree of a root run wrote hold again what they held before it.
@@ -241,7 +276,10 @@ class Orchestrator(History):
         if paths := (*back.restored, *back.deleted):
             note = Noted(what="undone", text=f"put back: {', '.join(paths)}")
             await self._host.journal.append(root, tree.run.n + 1, [note], tree.run.active_ms)
-        return Undone(await self._short(root), back.restored, back.deleted, back.conflicts)
+        return Undone(await self.driving.short(root), back.restored, back.deleted, back.conflicts)
+
+    def _is_driven(self, run_id: str) -> bool:
+        return run_id in self.driving.seats
 
     def _events_of(self, tree: resume.Tree) -> list[Event]:
         """The events of a tree, in the order in which they were committed."""
@@ -265,125 +303,51 @@ class Orchestrator(History):
             )
         return tree
 
-    def _order(self, request: Delegate, registry: Registry) -> start.Order:
-        definition = registry.find(request.agent)
-        return start.Order(
-            definition=definition,
-            spec=ChildSpec(
-                agent=definition.name,
-                goal=request.goal,
-                scope=self._scope(request.scope),
-                budget=request.budget,
-                deadline_seconds=request.deadline_seconds,
-            ),
-            budget_micro_usd=micro_usd(request.budget_usd),
+    async def cancel(self, run_id: str | None = None) -> tuple[str, ...]:
+        """Ask the run (`None`: every one driven here) to stop; it ends as `cancelled`.
+
+        The whole ids of those asked. Raises `UnknownRun`; `IllegalMove` where another process
+        drives it, or nobody does.
+        """
+        try:
+            return self.driving.cancel(run_id)
+        except UnknownRun:
+            # It may be one that is not driven here: that is then told with its state.
+            view = await self.run(run_id)
+        if view.status.ended:
+            raise IllegalMove(
+                f"run `{view.short}` is not under way: it is {view.status}",
+                help=f"codexd runs show {view.short}",
+            )
+        stored = await anyio.to_thread.run_sync(self._journal.stored, view.id)
+        pid = self._journal.pid_of(stored.host) if stored else None
+        raise IllegalMove(
+            f"run `{view.short}` is being driven, by process {pid}",
+            help="end it where it was started: Ctrl-C there, or `kill` that process",
         )
 
-    def _scope(self, paths: Sequence[str]) -> tuple[str, ...]:
-        """`paths` as workspace-relative ones. Raises `BadRequest` for what is not there."""
-        root = self.config.workspace.root
-        scope: list[str] = []
-        for text in paths:
-            relative = os.path.relpath(root / text, root)
-            if _is_outside(relative):
-                # The workspace may have been named by way of a link.
-                relative = os.path.relpath(os.path.realpath(root / text), root)
-            if _is_outside(relative):
-                raise BadRequest(
-                    f"the scope {text!r} is outside the workspace {root}",
-                    help="-C acts in another folder's workspace",
-                )
-            if not os.path.lexists(root / relative):  # which never raises
-                raise BadRequest(
-                    f"the scope {text!r} does not exist in {root}",
-                    help="name a file or folder from where you are, or from the workspace's root",
-                )
-            scope.append(relative)
-        return tuple(scope)
+    async def suspend(self, run_id: str | None = None) -> None:
+        """Have the run (`None`: every one) leave off in order; it can be resumed elsewhere."""
+        self.driving.suspend(run_id)
 
-    async def _drive(self, seat: Seat) -> RunView:
-        """Drive a root run to its end; a caller that is cancelled has it end in order first."""
-        self._roots.append(seat)
-        try:
-            await self._drive_shielded(seat)
-            view = live_view(seat, await self._short(seat.run.id))
-            await self._retain()
-            return view
-        finally:
-            with anyio.CancelScope(shield=True):
-                await self._forget(seat)
-            self._roots.remove(seat)
-            self._root_ended.set()
+    def listen(self, listener: Callable[[Notice], None]) -> None:
+        """Have `listener` called, on the event loop, after each commit and on progress."""
+        self.driving.listen(listener)
 
-    async def _drive_shielded(self, seat: Seat) -> None:
-        try:
-            async with anyio.create_task_group() as group:
-                group.start_soon(_cancel_with_caller, seat)
-                with anyio.CancelScope(shield=True):
-                    await drive(seat, self._host)
-                group.cancel_scope.cancel()
-        except BaseExceptionGroup as faults:
-            # Tasks are how a run is driven, and nothing that a caller should have to know.
-            raise next(leaves(faults)) from faults
-
-    async def _forget(self, seat: Seat) -> None:
-        """Let the tree of a root run go, with what the retention of what completed lets go."""
-        for child in seat.children:
-            await self._forget(child)
-        run = seat.run
-        self._host.seats.pop(run.id, None)
-        if run.status is not Status.COMPLETED or run.started.retention == "permanent":
-            return
-        try:
-            if run.started.retention == "job":
-                await self._host.journal.erase(run.id)
-            else:
-                self._host.erase_at_end.append(run.id)
-        except Unavailable:  # it has its result all the same; tried again when the host stops
-            self._host.erase_at_end.append(run.id)
-
-    async def _retain(self) -> None:
-        """Keep of the conversations of ended runs what the configuration says; now and then."""
-        self._n_ended += 1
-        if self._n_ended % RETAIN_EVERY == 1:
-            days = timedelta(days=self.config.journal_keep_days)
-            since = (datetime.now(UTC) - days).isoformat(timespec="milliseconds")
-            with suppress(Unavailable):  # tried again when more runs have ended
-                await self._host.journal.retain(
-                    since=since.replace("+00:00", "Z"), n_bytes=self.config.journal_keep_mb << 20
-                )
-
-    async def cancel(self, run_id: str | None = None) -> None:
-        """Ask the run (`None`: every one driven here) to stop; it ends as `cancelled`."""
-        if run_id is None:
-            seats = list(self._roots)
-        else:
-            driven = self._host.seats.items()
-            seats = [seat for id, seat in driven if run_id and id.startswith(run_id)]
-            if len(seats) != 1:
-                several = f"{len(seats)} runs driven here have ids that begin with `{run_id}`"
-                raise UnknownRun(several if seats else f"no run driven here is `{run_id}`")
-        for seat in seats:
-            seat.inbox.put(Cancel(Status.CANCELLED, "cancelled by the user"))
-
-    def suspend(self) -> None:
-        """Have every run that is driven here leave off in order; it can be resumed elsewhere."""
-        for seat in self._roots:
-            seat.inbox.put(Suspend())
+    def live(self, run_id: str) -> RunView | None:
+        """The view of a run that this process drives, as it is now; `None` otherwise. Cheap."""
+        return self.driving.live(run_id)
 
     def abandon(self) -> None:
         """Kill what the runs have started: for a process that ends without waiting for them."""
         process.kill_all()
 
-    async def _leave(self) -> None:
-        await self.cancel()
-        while self._roots:
-            self._root_ended = anyio.Event()
-            await self._root_ended.wait()
-        for run_id in self._host.erase_at_end:
-            await self._host.journal.erase(run_id)
-
     # What there is.
+
+    @property
+    def env(self) -> Mapping[str, str]:
+        """The environment of whoever opened this."""
+        return self._caller.env
 
     @property
     def registry(self) -> Registry:
@@ -404,7 +368,7 @@ class Orchestrator(History):
         of_agents = (remark for entry in found.entries for remark in entry.diagnostics)
         return (*opening.remarks_of(self.config), *found.diagnostics, *of_agents)
 
-    def remarks(self, names: Sequence[str]) -> tuple[Diagnostic, ...]:
+    def remarks(self, names: Sequence[str], config: Config | None = None) -> tuple[Diagnostic, ...]:
         """The errors and warnings that bear on runs of the agents called `names`: in the
         configuration, in what could not be looked at for agents, and in their own files.
         """
@@ -420,24 +384,24 @@ class Orchestrator(History):
             if str(entry.path) in files
             for remark in entry.diagnostics
         )
-        found = (*opening.remarks_of(self.config), *registry.diagnostics, *of_agents)
+        found = (*opening.remarks_of(config or self.config), *registry.diagnostics, *of_agents)
         return tuple(each for each in found if each.severity in (Severity.ERROR, Severity.WARNING))
 
-    async def models(self) -> tuple[tuple[str, Sequence[ModelEntry] | str], ...]:
+    async def models(
+        self, caller: Caller | None = None
+    ) -> tuple[tuple[str, Sequence[ModelEntry] | str], ...]:
         """(provider, its models or why they cannot be had): `offline`, and each usable provider."""
-        return await self._models.list_all()
+        env = (caller or self._caller).env
+        config = await self.config_of(caller)
+        async with self._hosts.use(config, env) as (_host, models):
+            return await models.list_all()
 
-    async def doctor(self) -> tuple[Check, ...]:
+    async def doctor(self, caller: Caller | None = None) -> tuple[Check, ...]:
         """What is in force, from where, and what is missing."""
-        return await doctor.examine(self.config, self._env, self._host.journal, self.registry)
+        env = (caller or self._caller).env
+        config = await self.config_of(caller)
+        return await doctor.examine(config, env, self._journal, self.registry)
 
-
-def _is_outside(relative: str) -> bool:
-    return relative == ".." or relative.startswith("../")
-
-
-async def _cancel_with_caller(seat: Seat) -> None:
-    try:
-        await anyio.sleep_forever()
-    finally:
-        seat.inbox.put(Cancel(Status.CANCELLED, "whoever asked for it has gone"))
+    def redact(self, text: str) -> str:
+        """`text` without the secrets of anyone who has asked lately."""
+        return self._hosts.redact(text)

@@ -138,3 +138,7 @@ SELECT lock_path FROM host WHERE id = ?;
 
 -- query: host_pid
 SELECT pid FROM host WHERE id = ?;
+
+-- query: spent_since
+-- Tokens of the root runs that began at or after an instant.
+SELECT coalesce(sum(spent), 0) FROM run WHERE parent IS NULL AND started_at >= ?;

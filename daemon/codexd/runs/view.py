@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -93,3 +94,63 @@ class RunView:
     notes: tuple[str, ...]
     """Lightweight mode, overruns, compactions, grants not honoured: one sentence each."""
     children: tuple[RunView, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class RunRow:
+    """One run in a list, as often as it changes: what is large of a `RunView` is left out."""
+
+    id: str
+    short: str
+    parent: str | None
+    root: str
+    agent: str
+    goal: str
+    """At most `GOAL_CHARACTERS` of it."""
+    status: Status
+    doing: str
+    model: str
+    billed: bool
+    spent: int
+    budget: int
+    uncertain: int
+    spent_usd: float | None
+    budget_usd: float | None
+    started_at: str
+    ended_at: str | None
+    seconds: float
+    deadline_seconds: float | None
+    reason: str
+    n_findings: int
+
+
+GOAL_CHARACTERS = 200
+
+
+def rows_of(run: RunView) -> Iterator[RunRow]:
+    """The rows of a run's tree, parents first."""
+    yield RunRow(
+        id=run.id,
+        short=run.short,
+        parent=run.parent,
+        root=run.root,
+        agent=run.agent,
+        goal=run.goal[:GOAL_CHARACTERS],
+        status=run.status,
+        doing=run.doing,
+        model=run.model,
+        billed=run.billed,
+        spent=run.spent,
+        budget=run.budget,
+        uncertain=run.uncertain,
+        spent_usd=run.spent_usd,
+        budget_usd=run.budget_usd,
+        started_at=run.started_at,
+        ended_at=run.ended_at,
+        seconds=run.seconds,
+        deadline_seconds=run.deadline_seconds,
+        reason=run.reason,
+        n_findings=len(run.findings),
+    )
+    for child in run.children:
+        yield from rows_of(child)

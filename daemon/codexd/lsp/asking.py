@@ -1,0 +1,90 @@
+"""Questions to people: to the client that asked first, then to all that can ask."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, cast
+
+import anyio
+from lsprotocol import types
+from pygls.exceptions import JsonRpcException
+
+from codexd.lsp.server import Connection
+from codexd.orchestrator import Ask, Consent
+
+if TYPE_CHECKING:
+    from codexd.lsp.desk import Desk
+
+METHOD = "codexd/approve"
+SILENT_SECONDS = 10
+"""After which a question goes to every client that can ask people."""
+
+
+def ask_of(connection: Connection, desk: Desk) -> Ask | None:
+    """How whoever is at `connection` is asked; `None` where nobody is there to answer."""
+    if not (connection.declares("approve") or connection.hello.door == "lsp"):
+        return None
+
+    async def ask(consent: Consent) -> str:
+        return await _first_answer(consent, connection, desk)
+
+    return ask
+
+
+async def _first_answer(consent: Consent, first: Connection, desk: Desk) -> str:
+    """The answer of whoever is first; the question is taken back from the others."""
+    answers: list[str] = []
+    async with anyio.create_task_group() as asking:
+
+        async def put(connection: Connection) -> None:
+            answer = await _ask(consent, connection)
+            if answer and not answers:
+                answers.append(answer)
+                asking.cancel_scope.cancel()
+
+        asking.start_soon(put, first)
+        with anyio.move_on_after(SILENT_SECONDS):
+            await first.left.wait()
+        for other in list(desk.connections):
+            if other is not first and other.declares("approve"):
+                asking.start_soon(put, other)
+    return answers[0] if answers else "no"
+
+
+async def _ask(consent: Consent, connection: Connection) -> str:
+    """`once`, `always` or `no`; empty where the client is gone or cannot ask."""
+    protocol = connection.protocol
+    try:
+        if connection.declares("approve"):
+            params: dict[str, Any] = {
+                "kind": "hosted_model",
+                "host": consent.host,
+                "reads": consent.reads,
+                "agents": list(consent.agents),
+            }
+            reply: Any = await protocol.ask(METHOD, params)
+            answer = cast("dict[str, Any]", reply).get("answer") if isinstance(reply, dict) else ""
+            return answer if answer in ("once", "always") else "no"
+        return await _message(consent, connection)
+    except (ConnectionError, JsonRpcException):
+        return ""
+
+
+async def _message(consent: Consent, connection: Connection) -> str:
+    """The same by LSP's own question. *Deny* stands first: a stray Enter picks that."""
+    ja = connection.language == "ja"
+    titles = ("拒否", "今回だけ", "常に許可") if ja else ("Deny", "Allow once", "Always here")
+    agents = ", ".join(consent.agents)
+    question = (
+        f"{agents} が読むファイル ({consent.reads}) を {consent.host} に送ります。許可しますか?"
+        if ja
+        else f"{consent.host} will read files of this workspace that {agents} may read: "
+        f"{consent.reads}. Allow?"
+    )
+    params = types.ShowMessageRequestParams(
+        type=types.MessageType.Warning,
+        message=question,
+        actions=[types.MessageActionItem(title=title) for title in titles],
+    )
+    chosen = await connection.protocol.ask(types.WINDOW_SHOW_MESSAGE_REQUEST, params)
+    answers: dict[str, str] = dict(zip(titles, ("no", "once", "always"), strict=True))
+    return answers.get(getattr(chosen, "title", ""), "no")

@@ -1,0 +1,136 @@
+"""All clients of one workspace, and who of them is told what."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncGenerator, Callable, Coroutine
+from contextlib import asynccontextmanager
+from typing import Any
+
+import anyio
+from anyio.abc import TaskGroup
+
+from codexd.lsp import editing, verbs
+from codexd.lsp.asking import ask_of
+from codexd.lsp.events import Feed
+from codexd.lsp.hello import Hello
+from codexd.lsp.progress import Progress
+from codexd.lsp.protocol import make_converter
+from codexd.lsp.server import Connection
+from codexd.orchestrator import Began, Caller, Notice, Orchestrator, Told
+
+logger = logging.getLogger(__name__)
+
+TICK_SECONDS = 0.1
+"""Between two batches of events: ten messages a second a client at most."""
+
+OWN_ENV = ("HOME", "USER", "LOGNAME", "SHELL", "TMPDIR", "XDG_CACHE_HOME", "XDG_CONFIG_HOME",
+           "XDG_DATA_HOME", "XDG_RUNTIME_DIR", "XDG_STATE_HOME", "CODEX_HOME")  # fmt: skip
+"""What a run gets of this process's environment: whose machine it is. The rest is its client's."""
+
+
+class Desk:
+    """Where clients are served; runs go on when those who asked for them leave."""
+
+    def __init__(self, orchestrator: Orchestrator, tasks: TaskGroup) -> None:
+        self.orchestrator, self.tasks = orchestrator, tasks
+        self.connections: list[Connection] = []
+        self.owners: dict[str, Connection] = {}
+        """The client that started a root run, while both are there."""
+        self.progress = Progress(self)
+        self.on_change: Callable[[], None] = lambda: None
+        """Called when a client has come or gone."""
+        self._converter = make_converter()
+        self._feed = Feed(orchestrator)
+        self._due = anyio.Event()
+
+    @classmethod
+    @asynccontextmanager
+    async def open(cls, orchestrator: Orchestrator) -> AsyncGenerator[Desk]:
+        """A desk for `orchestrator`; leaving closes every connection."""
+        async with anyio.create_task_group() as tasks:
+            desk = cls(orchestrator, tasks)
+            orchestrator.listen(desk.hear)
+            tasks.start_soon(desk.tell_on)
+            try:
+                yield desk
+            finally:
+                for connection in desk.connections:
+                    connection.leave()
+                tasks.cancel_scope.cancel()
+
+    @property
+    def n_clients(self) -> int:
+        """How many clients are attached."""
+        return len(self.connections)
+
+    async def serve(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, hello: Hello
+    ) -> None:
+        """Serve one client, after its handshake, until it leaves."""
+        connection = Connection(
+            hello, writer, self.orchestrator.config.workspace.root, self._converter
+        )
+        verbs.offer(connection, self)
+        editing.offer(connection, self)
+        self.connections.append(connection)
+        self.on_change()
+        try:
+            await connection.serve(reader)
+        finally:
+            self.connections.remove(connection)
+            for run in [run for run, owner in self.owners.items() if owner is connection]:
+                del self.owners[run]
+            self.progress.forget(connection)
+            self.on_change()
+
+    # --- requests ---------------------------------------------------------------------------
+
+    def caller(self, connection: Connection, tell: Callable[[Told], None]) -> Caller:
+        """Whoever is at the other end of `connection`, as the orchestrator is asked."""
+
+        def hear(told: Told) -> None:
+            if isinstance(told, Began):
+                self.owners[told.run] = connection
+            tell(told)
+
+        opener = self.orchestrator.env
+        own = {name: opener[name] for name in OWN_ENV if name in opener}
+        return Caller({**connection.hello.env, **own}, ask_of(connection, self), hear)
+
+    def start(self, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        """Have `work` done, whether or not who asked for it stays."""
+        self.tasks.start_soon(work)
+
+    # --- events -----------------------------------------------------------------------------
+
+    def hear(self, notice: Notice) -> None:
+        """Note what changed; it is told with the next batch."""
+        if notice.kind == "agents":
+            self.agents_changed()
+            return
+        self._feed.note(notice)
+        self._due.set()
+
+    async def tell_on(self) -> None:
+        """Tell every client what changed, ten times a second while something does."""
+        while True:
+            await self._due.wait()
+            self._due = anyio.Event()
+            batch = self._feed.take()
+            for connection in list(self.connections):
+                if connection.ready and connection.declares("events"):
+                    self._feed.send(connection, batch)
+            self.progress.show(batch)
+            for row in batch.ended_roots:
+                self.owners.pop(row.id, None)
+            if self._feed.owes(self.connections):
+                self._due.set()
+            await anyio.sleep(TICK_SECONDS)
+
+    def agents_changed(self) -> None:
+        """Tell every client that the agents are others now."""
+        for connection in self.connections:
+            if connection.ready and connection.declares("events"):
+                connection.protocol.notify("codexd/agentsChanged", {})

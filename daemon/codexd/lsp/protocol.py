@@ -1,0 +1,321 @@
+"""pygls' protocol, mended for what it was not made for: many clients of one process.
+
+It parses plain JSON first, answers every request, forgets what it has answered, and ends a
+connection where pygls would end the process. What was seen of pygls 2.1.1 stands at each method.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import json
+import logging
+import uuid
+from collections.abc import Callable, Generator
+from concurrent.futures import Future
+from typing import TYPE_CHECKING, Any, cast
+
+from cattrs import Converter, transform_error
+from lsprotocol import types
+from pygls.exceptions import (
+    JsonRpcException,
+    JsonRpcInternalError,
+    JsonRpcInvalidParams,
+    JsonRpcInvalidRequest,
+    JsonRpcMethodNotFound,
+    JsonRpcParseError,
+    JsonRpcRequestCancelled,
+    JsonRpcServerNotInitialized,
+)
+from pygls.protocol import (
+    JsonRPCNotification,
+    JsonRPCRequestMessage,
+    JsonRPCResponseMessage,
+    LanguageServerProtocol,
+    default_converter,
+    lsp_method,
+)
+
+from codexd.lsp.frames import dumps, frame
+
+if TYPE_CHECKING:
+    from codexd.lsp.server import Connection
+
+logger = logging.getLogger(__name__)
+
+Message = dict[str, Any]
+MsgId = str | int
+
+
+def make_converter() -> Converter:
+    """A converter that leaves the parameters of our own methods as the plain JSON they are.
+
+    One serves every connection: making one, and its first use of each type, takes 40 ms.
+    """
+    converter = default_converter()
+    for kind in (JsonRPCRequestMessage, JsonRPCNotification, JsonRPCResponseMessage):
+        converter.register_structure_hook(kind, _as_it_is)
+    initialize: Message = {
+        "jsonrpc": "2.0",
+        "id": 0,
+        "method": "initialize",
+        "params": {"processId": None, "rootUri": None, "capabilities": {}},
+    }
+    converter.structure(initialize, types.InitializeRequest)
+    return converter
+
+
+def _as_it_is(data: Message, kind: type[Any]) -> Any:
+    known = {key: data.get(key) for key in ("id", "method", "params", "result") if key in data}
+    fields = {name: known.get(name) for name in kind.__annotations__ if name != "jsonrpc"}
+    return kind(jsonrpc="2.0", **fields)
+
+
+class Protocol(LanguageServerProtocol):
+    """The protocol of one connection."""
+
+    _server: Connection  # pyright: ignore[reportIncompatibleVariableOverride]
+
+    def __init__(self, server: Connection, converter: Converter) -> None:
+        super().__init__(server, converter)
+        self.initialized = False
+        self._sent: dict[MsgId, str] = {}
+        """The methods of requests that the client has not answered yet."""
+
+    # --- what comes in ----------------------------------------------------------------------
+
+    def receive(self, body: bytes) -> None:
+        """Act on one message; what is wrong with it is answered."""
+        try:
+            message = json.loads(body)
+        except (ValueError, RecursionError) as fault:
+            self.refuse(None, JsonRpcParseError(f"no JSON: {fault}"))
+            return
+        if not isinstance(message, dict):
+            self.refuse(None, JsonRpcInvalidRequest("a message is one JSON object"))
+            return
+        self._take(cast("Message", message))
+
+    def _take(self, message: Message) -> None:
+        msg_id, method = message.get("id"), message.get("method")
+        known_id = msg_id if isinstance(msg_id, str | int) and msg_id is not True else None
+        if message.get("jsonrpc") != "2.0":
+            self.refuse(known_id, JsonRpcInvalidRequest('`jsonrpc` is not "2.0"'))
+        elif "id" in message and (known_id is None or isinstance(msg_id, bool)):
+            self.refuse(None, JsonRpcInvalidRequest("`id` is neither a text nor a whole number"))
+        elif method is None and known_id is not None:
+            self._take_answer(known_id, message)
+        elif not isinstance(method, str):
+            self.refuse(known_id, JsonRpcInvalidRequest("`method` is no text"))
+        elif known_id is not None:
+            self._take_request(known_id, method, message)
+        else:
+            self._take_notification(method, message)
+
+    def _take_request(self, msg_id: MsgId, method: str, message: Message) -> None:
+        if msg_id in self._request_futures:
+            self.refuse(msg_id, JsonRpcInvalidRequest(f"a request with id {msg_id!r} is going on"))
+        elif self._shutdown:
+            self.refuse(msg_id, JsonRpcInvalidRequest("shutdown was asked for"))
+        elif not self.initialized and method != types.INITIALIZE:
+            self.refuse(msg_id, JsonRpcServerNotInitialized("`initialize` comes first"))
+        elif self.initialized and method == types.INITIALIZE:
+            self.refuse(msg_id, JsonRpcInvalidRequest("`initialize` was asked before"))
+        else:
+            params = self._params(method, message, msg_id)
+            if params is not _REFUSED:
+                context = contextvars.copy_context()
+                context.run(self._handle_request, msg_id, method, params)
+
+    def _take_notification(self, method: str, message: Message) -> None:
+        # Before `initialize`, and after `shutdown`, all but `exit` is dropped, as LSP says.
+        if (not self.initialized or self._shutdown) and method != types.EXIT:
+            return
+        params = self._params(method, message, None)
+        if params is not _REFUSED:
+            context = contextvars.copy_context()
+            context.run(self._handle_notification, method, params)
+
+    def _params(self, method: str, message: Message, msg_id: MsgId | None) -> Any:
+        """The parameters, typed as the method has them; `_REFUSED` where they are not so."""
+        fallback = JsonRPCRequestMessage if msg_id is not None else JsonRPCNotification
+        try:
+            typed = self._converter.structure(
+                {"params": None, **message}, self.get_message_type(method) or fallback
+            )
+        except Exception as fault:  # noqa: BLE001 - cattrs raises what the types' hooks raise
+            found = "; ".join(transform_error(fault, path="$")) or str(fault)
+            if msg_id is None:
+                logger.warning("%s was ignored: %s", method, found)
+            else:
+                self.refuse(msg_id, JsonRpcInvalidParams(f"{method}: {found}"))
+            return _REFUSED
+        return typed.params
+
+    def _take_answer(self, msg_id: MsgId, message: Message) -> None:
+        method = self._sent.pop(msg_id, None)
+        if method is None:
+            return
+        error = message.get("error")
+        if error is not None:
+            known = cast("Message", error) if isinstance(error, dict) else {}
+            fault = types.ResponseError(
+                code=int(known.get("code") or 0), message=str(known.get("message", error))
+            )
+            self._handle_response(msg_id, None, fault)
+            return
+        result = message.get("result")
+        kind = self.get_result_type(method)
+        if kind is not None:
+            try:
+                result = self._converter.structure({"result": None, **message}, kind).result
+            except Exception as fault:  # noqa: BLE001 - as above
+                wrong = types.ResponseError(code=-32602, message=str(fault))
+                self._handle_response(msg_id, None, wrong)
+                return
+        self._handle_response(msg_id, result)
+
+    def get_message_type(self, method: str) -> type[Any] | None:  # pyright: ignore[reportIncompatibleVariableOverride]
+        """LSP's type of a message. (pygls caches it by instance, and so pins dead connections.)"""
+        return types.METHOD_TO_TYPES.get(method, (None,))[0]
+
+    def get_result_type(self, method: str) -> type[Any] | None:  # pyright: ignore[reportIncompatibleVariableOverride]
+        """LSP's type of an answer."""
+        return types.METHOD_TO_TYPES.get(method, (None, None))[1]
+
+    def _handle_notification(self, method_name: str, params: Any) -> None:
+        """Act on a notification. (pygls keeps the future of each one for good.)"""
+        if method_name == types.CANCEL_REQUEST:
+            self._handle_cancel_notification(params.id)
+            return
+        try:
+            handler = self._get_handler(method_name)
+        except JsonRpcMethodNotFound:
+            return
+        key = str(uuid.uuid4())
+
+        def ended(future: Future[Any]) -> None:
+            self._request_futures.pop(key, None)
+            self._check_handler_result(future)
+
+        self._execute_handler(msg_id=key, handler=handler, args=(params,), callback=ended)
+
+    def _handle_cancel_notification(self, msg_id: MsgId) -> None:
+        """Cancel a request that is going on: its coroutine hears of it, and it is answered."""
+        future = self._request_futures.get(msg_id)
+        if future is not None:
+            self._server.cancelled.add(msg_id)
+            future.cancel()
+
+    def _send_handler_result(self, future: Future[Any], *, msg_id: MsgId) -> None:
+        """Answer a request. (pygls logs a traceback for each fault that is the client's own.)"""
+        self._request_futures.pop(msg_id, None)
+        self._server.cancelled.discard(msg_id)
+        if future.cancelled():
+            self.refuse(msg_id, JsonRpcRequestCancelled("the request was cancelled"))
+            return
+        fault = future.exception()
+        if fault is None:
+            self._send_response(msg_id, result=future.result())
+        elif isinstance(fault, JsonRpcException):
+            self.refuse(msg_id, fault)
+        else:
+            logger.error("request %s", msg_id, exc_info=fault)
+            what = f"{type(fault).__name__}: {fault}"
+            self.refuse(msg_id, JsonRpcInternalError(f"{what} (this is a defect of codexd)"))
+
+    # --- what goes out ----------------------------------------------------------------------
+
+    def refuse(self, msg_id: MsgId | None, fault: JsonRpcException) -> None:
+        """Answer a request that is not acted on."""
+        error: Message = {"code": fault.code, "message": str(fault.message)}
+        if fault.data is not None:
+            error["data"] = fault.data
+        self.send({"jsonrpc": "2.0", "id": msg_id, "error": error})
+
+    def send_request(
+        self,
+        method: str,
+        params: Any | None = None,
+        callback: Callable[[Any], None] | None = None,
+        msg_id: MsgId | None = None,
+    ) -> Future[Any]:
+        """The answer of the client to a request, later."""
+        msg_id = msg_id or str(uuid.uuid4())
+        self._sent[msg_id] = method
+        return super().send_request(method, params, callback, msg_id)
+
+    async def ask(self, method: str, params: Any | None = None) -> Any:
+        """The client's answer; who stops waiting takes the question back.
+
+        Raises `JsonRpcException` for an error, `ConnectionError` where the client has gone.
+        """
+        msg_id = str(uuid.uuid4())
+        try:
+            return await self.send_request_async(method, params, msg_id=msg_id)
+        except asyncio.CancelledError:
+            self._sent.pop(msg_id, None)
+            self._request_futures.pop(msg_id, None)
+            self.notify(types.CANCEL_REQUEST, types.CancelParams(id=msg_id))
+            raise
+
+    def _send_data(self, data: Any) -> None:
+        self.send(data)
+
+    def send(self, data: Any) -> None:
+        """Send one message. What cannot be written as JSON becomes an error, never silence."""
+        try:
+            body = dumps(data, default=self._serialize_message)
+        except Exception:
+            logger.exception("an answer could not be written")
+            fault = JsonRpcInternalError("the answer could not be written as JSON")
+            if (msg_id := getattr(data, "id", None)) is not None:
+                self.refuse(msg_id, fault)
+            return
+        self._server.write(frame(body))
+
+    # --- the life of a connection -----------------------------------------------------------
+
+    @lsp_method(types.INITIALIZE)
+    def lsp_initialize(
+        self, params: types.InitializeParams
+    ) -> Generator[Any, Any, types.InitializeResult]:
+        """What this server can do. (pygls always offers workspace folders: one connection is one
+        workspace.)
+        """
+        result = yield from super().lsp_initialize(params)
+        if result.capabilities.workspace is not None:
+            result.capabilities.workspace.workspace_folders = None
+        self.initialized = True
+        return result
+
+    @lsp_method(types.WORKSPACE_EXECUTE_COMMAND)
+    async def lsp_workspace__execute_command(  # pyright: ignore[reportIncompatibleMethodOverride] - a generator there
+        self, params: types.ExecuteCommandParams
+    ) -> Any:
+        """The answer of a command. (A cancel reaches pygls' own handler and not the command's.)"""
+        command = self._server.commands.get(params.command)
+        if command is None:
+            raise JsonRpcInvalidParams(f"`{params.command}` is no command of codexd")
+        return await command(params.arguments or [])
+
+    @lsp_method(types.EXIT)
+    def lsp_exit(  # pyright: ignore[reportIncompatibleMethodOverride] - as above
+        self, *_args: Any
+    ) -> None:
+        """The connection ends. (pygls ends the process.)"""
+        self._server.leave()
+
+    def forget(self) -> None:
+        """Let go what is going on: nobody is there any more to be answered."""
+        gone = ConnectionResetError("the client has gone")
+        for msg_id, future in list(self._request_futures.items()):
+            if msg_id in self._sent:
+                future.set_exception(gone)
+            else:
+                future.cancel()
+        self._request_futures.clear()
+        self._sent.clear()
+
+
+_REFUSED: Any = object()

@@ -1,0 +1,203 @@
+"""One client's connection: a pygls server of its own, over the orchestrator that all share."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+from urllib.parse import unquote, urlsplit
+
+import anyio
+from lsprotocol import types
+from pygls.lsp.server import LanguageServer
+from pygls.uris import from_fs_path
+
+from codexd import __version__
+from codexd.lsp.buffers import Buffer
+from codexd.lsp.frames import FrameFault, read_frame
+from codexd.lsp.hello import Hello
+from codexd.lsp.protocol import Protocol
+
+if TYPE_CHECKING:
+    from cattrs import Converter
+
+logger = logging.getLogger(__name__)
+
+MiB = 1 << 20
+MOST_UNSENT = 16 * MiB
+"""Above it a client is disconnected: it does not read, and others need the memory."""
+SLOW_UNSENT = MiB
+"""Above it only the latest state of what changes is kept for a client."""
+
+Command = Callable[[Sequence[Any]], Awaitable[Any]]
+
+
+class Connection(LanguageServer):
+    """One client: its documents, its capabilities, the way to it."""
+
+    protocol: Protocol  # pyright: ignore[reportIncompatibleVariableOverride] - ours is narrower
+
+    def __init__(
+        self, hello: Hello, writer: asyncio.StreamWriter, root: Path, converter: Converter
+    ) -> None:
+        super().__init__(  # pyright: ignore[reportUnknownMemberType] - pygls' `*args`
+            "codexd",
+            __version__,
+            text_document_sync_kind=types.TextDocumentSyncKind.Incremental,
+            protocol_cls=Protocol,
+            converter_factory=lambda: converter,
+        )
+        self.hello, self.root = hello, root
+        self.cancelled: set[str | int] = set()
+        """The requests that the client has asked to cancel."""
+        self.commands: dict[str, Command] = {}
+        self.initialize: types.InitializeParams | None = None
+        self.left = anyio.Event()
+        self.ready = False
+        """Whether the client has said `initialized`: before, it drops what it is sent."""
+        self._writer = writer
+        self.protocol.set_writer(cast("Any", writer))
+
+    # --- bytes ------------------------------------------------------------------------------
+
+    async def serve(self, reader: asyncio.StreamReader) -> None:
+        """Act on what the client sends until it leaves."""
+        try:
+            while not self.gone and (body := await read_frame(reader)) is not None:
+                self.protocol.receive(body)
+                # A client that sends without end leaves room for the others.
+                await asyncio.sleep(0)
+        except FrameFault as fault:
+            error = {"code": -32700, "message": f"{fault}; the connection ends here"}
+            self.protocol.send({"jsonrpc": "2.0", "id": None, "error": error})
+        finally:
+            self.left.set()
+            await self._close()
+
+    def write(self, data: bytes) -> None:
+        """Send `data`; a client that reads nothing for too long is let go."""
+        if self.gone:
+            return
+        if self.unsent + len(data) > MOST_UNSENT:
+            logger.warning("a client that reads nothing was let go", extra={"pid": self.hello.pid})
+            self._writer.transport.abort()
+            return
+        self._writer.write(data)
+
+    @property
+    def unsent(self) -> int:
+        """Bytes that the client has not taken yet."""
+        return self._writer.transport.get_write_buffer_size()
+
+    @property
+    def slow(self) -> bool:
+        """Whether it should be sent no more than the latest state."""
+        return self.unsent > SLOW_UNSENT
+
+    @property
+    def gone(self) -> bool:
+        """Whether nothing can be sent any more."""
+        return self._writer.is_closing()
+
+    def leave(self) -> None:
+        """End the connection, once what was written is sent."""
+        self._writer.close()
+
+    async def _close(self) -> None:
+        self._writer.close()
+        self.protocol.forget()
+        with suppress(ConnectionError, TimeoutError):  # closed, whatever the other side thinks
+            await self._writer.wait_closed()
+
+    def report_server_error(self, error: Exception, source: Any) -> None:
+        """Log it. (pygls pops it up in the editor.)"""
+        logger.error("%s", error, exc_info=error)
+
+    # --- what the client is -----------------------------------------------------------------
+
+    @property
+    def client_name(self) -> str:
+        """What people call it: `Neovim`, `Visual Studio Code`, `terminal`."""
+        info = self.initialize.client_info if self.initialize else None
+        if info is not None:
+            return info.name
+        return "terminal" if self.hello.door == "cli" else "an editor"
+
+    @property
+    def language(self) -> str:
+        """`ja` where the client says so, else `en`."""
+        locale = (self.initialize.locale if self.initialize else None) or ""
+        return "ja" if locale.lower().startswith("ja") else "en"
+
+    def declares(self, feature: str) -> bool:
+        """Whether the client takes `feature` of ours: `capabilities.experimental.codexd`."""
+        capabilities = self.initialize.capabilities if self.initialize else None
+        experimental = capabilities.experimental if capabilities else None
+        return bool(_get(_get(experimental, "codexd"), feature))
+
+    def declines(self, feature: str) -> bool:
+        """Whether the client has said no to `feature`, which is given to all others."""
+        capabilities = self.initialize.capabilities if self.initialize else None
+        experimental = capabilities.experimental if capabilities else None
+        return _get(_get(experimental, "codexd"), feature) is False
+
+    def offer_command(self, name: str, command: Command) -> None:
+        """Have `workspace/executeCommand` know `name`, and say so at `initialize`."""
+        self.commands[name] = command
+        self.protocol.fm.commands[name] = command  # pyright: ignore[reportUnknownMemberType]
+
+    def can(self, *path: str) -> bool:
+        """Whether the client has a capability: `can("window", "work_done_progress")`."""
+        value: Any = self.initialize.capabilities if self.initialize else None
+        for name in path:
+            value = getattr(value, name, None)
+        return bool(value)
+
+    # --- documents --------------------------------------------------------------------------
+
+    def uri_of(self, path: Path) -> str:
+        """The URI of a file, in the client's own spelling where it has used one."""
+        for uri in self.open_documents():
+            if path_of(uri) == path:
+                return uri
+        root_uri = self.initialize.root_uri if self.initialize else None
+        if root_uri and path.is_relative_to(self.root):
+            own, ours = root_uri.rstrip("/"), from_fs_path(str(self.root)) or ""
+            whole = from_fs_path(str(path)) or ""
+            return own + whole.removeprefix(ours)
+        return from_fs_path(str(path)) or ""
+
+    def open_documents(self) -> list[str]:
+        """The URIs of the documents that the client has open."""
+        return list(self.workspace.text_documents) if self.protocol.initialized else []
+
+    def buffer(self, uri: str) -> Buffer | None:
+        """The document as the client has it, else the file; `None` where it is none."""
+        path = path_of(uri)
+        if path is None:
+            return None
+        encoding = types.PositionEncodingKind(self.workspace.position_encoding or "utf-16")
+        document = self.workspace.text_documents.get(uri)
+        if document is not None:
+            return Buffer(uri, path, document.source, document.version, encoding)
+        try:
+            text = path.read_bytes().decode("utf-8", "replace")
+        except OSError:
+            return None
+        return Buffer(uri, path, text, None, encoding)
+
+
+def path_of(uri: str) -> Path | None:
+    """The file that a URI names; `None` where it names none."""
+    parts = urlsplit(uri)
+    return Path(unquote(parts.path)) if parts.scheme == "file" else None
+
+
+def _get(value: Any, name: str) -> Any:
+    """A key of what the client sent: cattrs leaves it a mapping, or makes it an object."""
+    if isinstance(value, dict):
+        return cast("dict[str, Any]", value).get(name)
+    return getattr(value, name, None)
