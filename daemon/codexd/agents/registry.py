@@ -14,6 +14,7 @@ from codexd.agents import aliases, dialects
 from codexd.agents.definition import AgentDefinition
 from codexd.agents.dialects import READ_ONLY
 from codexd.errors import BadDefinition, Diagnostic, Severity, UnknownAgent
+from codexd.policy import Policy
 
 MAX_BYTES = 1 << 20
 """An agent file is text that a person wrote; a larger one is something else."""
@@ -156,14 +157,16 @@ def load(
     *,
     home: Path,
     profile: str = READ_ONLY,
+    ceilings: Policy = (),
     cached: Sequence[AgentEntry] = (),
     changed: Collection[str] = (),
 ) -> Registry:
     """Every agent that the workspace at `root` has: workspace, other tools', user's, built-in.
 
-    `profile` is what a file of another tool gets that says nothing of tools.
+    `profile` is what a file of another tool gets that says nothing of tools; grants are held
+    against `ceilings`, and get a remark where they are wider.
     An entry of `cached` whose file has not changed is taken as it is. Where a file has since
-    broken, its last version without errors stays in service. `profile` is `default_profile`.
+    broken, its last version without errors stays in service.
     Files of the names in `changed` are read whatever their stamps: two writes of as many bytes
     within one tick of the clock leave the same one.
     """
@@ -183,7 +186,15 @@ def load(
             if known is not None and same and path.rpartition("/")[2] not in changed:
                 entries.append(known)
             else:
-                entries.append(_entry(path, place, profile, known, stamp))
+                entry = read_entry(
+                    path,
+                    place.origin,
+                    profile,
+                    ceilings=ceilings,
+                    stamp=stamp,
+                    bounds=place.bounds,
+                )
+                entries.append(_still_served(entry, known))
     entries = _shadow(entries)
     file = _aliases(root)
     registry = Registry(tuple(entries), file.names)
@@ -226,12 +237,11 @@ def _within(path: str, bounds: str) -> bool:
     return real == bounds or real.startswith(bounds.rstrip("/") + "/")
 
 
-def _entry(
-    path: str, place: Place, profile: str, before: AgentEntry | None, stamp: Stamp | None
-) -> AgentEntry:
-    entry = read_entry(path, place.origin, profile, stamp=stamp, bounds=place.bounds)
+def _still_served(entry: AgentEntry, before: AgentEntry | None) -> AgentEntry:
+    """`entry`; where it has broken since, with its last version without errors."""
     if entry.definition is not None or before is None or before.definition is None:
         return entry
+    path = str(entry.path)
     kept = remark(path, "the last version without errors stays in service", code="stale")
     kept = replace(kept, severity=Severity.INFORMATION)
     return replace(
@@ -291,6 +301,7 @@ def read_entry(
     origin: str,
     profile: str = READ_ONLY,
     *,
+    ceilings: Policy = (),
     stamp: Stamp | None = None,
     bounds: str | None = None,
 ) -> AgentEntry:
@@ -301,7 +312,7 @@ def read_entry(
         found = remark(path, f"cannot be read: {fault.strerror}")
         return AgentEntry(Path(path), origin, None, (found,), stamp=stamp)
     file = Path(path)
-    definition, diagnostics = dialects.read(file, data, origin, profile=profile)
+    definition, diagnostics = dialects.read(file, data, origin, profile=profile, ceilings=ceilings)
     return AgentEntry(file, origin, definition, diagnostics, stamp=stamp)
 
 

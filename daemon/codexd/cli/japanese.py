@@ -13,7 +13,9 @@ from string import Formatter
 
 JAPANESE = {
     # The daemon, and how clients come to it.
-    "`{name}` is {value}; it goes from 1 to {most}": "`{name}` は {value} です。1 から {most} までです",
+    "`{name}` is {value}; it goes from 1 to {most}": (
+        "`{name}` は {value} です。1 から {most} までです"
+    ),
     "run `{run}` is not under way: it is {status}": "実行 `{run}` は進行中ではありません: {status}",
     "no daemon runs for {root}, so no run of it is under way": (
         "{root} のデーモンは動いていないので、進行中の実行はありません"

@@ -8,25 +8,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from codexd.words import Words
+
 # `typing` takes longer to import than all of `--help` may, and nothing here needs it at run time.
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Literal, TypeAlias
 
-    Lang: TypeAlias = Literal["en", "ja"]
     Completes: TypeAlias = Literal["", "file", "folder", "agent", "agents", "run"]
-
-
-@dataclass(frozen=True, slots=True)
-class Words:
-    """One sentence in both languages."""
-
-    en: str
-    ja: str
-
-    def in_(self, lang: Lang) -> str:
-        """The sentence in `lang`."""
-        return self.ja if lang == "ja" else self.en
 
 
 @dataclass(frozen=True, slots=True)
@@ -296,6 +285,22 @@ VERBS = (
                 choices=("yaml", "toml"),
             ),
             CD,
+        ),
+    ),
+    Verb(
+        "agents schema",
+        Words(
+            "the keys of agent files, as a JSON schema", "エージェントファイルのキー (JSON Schema)"
+        ),
+        "agents:schema",
+        (),
+        (
+            Flag(
+                "--format",
+                Words("whose files", "どの形式か"),
+                metavar="FORMAT",
+                choices=("yaml", "toml", "claude", "cursor", "vscode"),
+            ),
         ),
     ),
     Verb(

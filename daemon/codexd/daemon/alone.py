@@ -31,7 +31,7 @@ def serve(root: str, env: Mapping[str, str], sock: socket.socket) -> None:
 async def _serve(root: str, env: Mapping[str, str], sock: socket.socket) -> None:
     hello = Hello("lsp", __version__, os.getpid(), root, sent_environment(root, env))
     async with (
-        Orchestrator.open(Path(root), env=env) as orchestrator,
+        Orchestrator.open(Path(root), env=env, watch=True) as orchestrator,
         Desk.open(orchestrator) as desk,
         anyio.create_task_group() as tasks,
     ):

@@ -98,7 +98,7 @@ class _Starter:
 async def _live(place: Place, starter: _Starter, log: Log) -> None:
     env = dict(os.environ)
     log.keep_out(known_secrets(env))
-    async with Orchestrator.open(Path(place.root), env=env) as orchestrator:
+    async with Orchestrator.open(Path(place.root), env=env, watch=True) as orchestrator:
         log.redact_with(orchestrator.redact)
         orchestrator.listen(_Runs(orchestrator, log).hear)
         async with Desk.open(orchestrator) as desk:

@@ -23,9 +23,10 @@ import anyio.to_thread
 from watchfiles._rust_notify import RustNotify, WatchfilesRustInternalError
 
 from codexd.agents.registry import Registry, places, remark
+from codexd.config import load
 from codexd.config.places import config_files
 from codexd.config.workspace import home_of
-from codexd.errors import Diagnostic, Severity
+from codexd.errors import BadConfig, Diagnostic, Severity
 from codexd.orchestrator.ground import Ground, remote, survey
 from codexd.orchestrator.opening import LatestRegistry
 from codexd.runs.host import Host
@@ -112,14 +113,20 @@ class Watch:
         self._n_looks += 1
         changed, self._changed = self._changed, set()
         before, stamps = self.registry, self._stamps
-        self._stamps, self.registry = await anyio.to_thread.run_sync(
-            lambda: (self._stamps_now(), self._latest.now(changed))
-        )
+        await anyio.to_thread.run_sync(self._read, changed)
         if self.registry != before:
             self._host.publish("", "agents")
         if self._stamps != stamps:
             await anyio.to_thread.run_sync(self._read_rules)
             self._host.publish("", "config")
+
+    def _read(self, changed: Collection[str]) -> None:
+        stamps = self._stamps_now()
+        if stamps != self._stamps:
+            # A file that is half written configures nothing: the one before holds.
+            with suppress(BadConfig):
+                self._latest.configure(load(self._root, env=self._host.context.env))
+        self._stamps, self.registry = stamps, self._latest.now(changed)
 
     def _stamps_now(self) -> Stamps:
         """What is seen of the files that configure, without reading them."""
