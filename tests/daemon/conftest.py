@@ -135,7 +135,7 @@ def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Generator[Site]:
     runtime = tmp_path / "run"
     runtime.mkdir(mode=0o700)
     folder = workspace(tmp_path / "work").resolve()
-    env = environment(XDG_RUNTIME_DIR=str(runtime))
+    env = environment(XDG_RUNTIME_DIR=str(runtime), CI="")
     root = Path(__file__).parent.parent.parent
     env["PYTHONPATH"] = f"{env['PYTHONPATH']}:{root}"
     site = Site(folder, env)

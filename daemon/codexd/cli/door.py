@@ -192,8 +192,8 @@ class Door:
         attached = find(str(self.root), self.env, door="cli")
         if attached is None:
             raise IllegalMove(
-                f"no daemon runs for {self.root}, so no run of it is under way",
-                help="a run that a terminal drives ends with Ctrl-C there",
+                self.text("cancel.no-daemon", root=self.root),
+                help=self.text("cancel.no-daemon.help"),
             )
         return self._remote(attached, None, unheard)
 

@@ -17,19 +17,9 @@ JAPANESE = {
         "`{name}` は {value} です。1 から {most} までです"
     ),
     "run `{run}` is not under way: it is {status}": "実行 `{run}` は進行中ではありません: {status}",
-    "no daemon runs for {root}, so no run of it is under way": (
-        "{root} のデーモンは動いていないので、進行中の実行はありません"
-    ),
-    "a run that a terminal drives ends with Ctrl-C there": (
-        "端末が動かしている実行は、その端末の Ctrl-C で終わります"
-    ),
     "end it where it was started: Ctrl-C there, or `kill` that process": (
         "始めた場所で終わらせてください: そこで Ctrl-C、またはそのプロセスを `kill`"
     ),
-    "the daemon has gone; what happened is in the journal": (
-        "デーモンが終了しました。起きたことは記録に残っています"
-    ),
-    "`codexd daemon logs` shows more": "詳しくは `codexd daemon logs`",
     "no daemon can be had here: {why}": "ここではデーモンを使えません: {why}",
     "its folder must be yours to write; XDG_STATE_HOME names another place for it": (
         "フォルダーに書き込み権限が要ります。XDG_STATE_HOME で別の場所にできます"

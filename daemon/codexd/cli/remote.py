@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from anyio.abc import TaskGroup
 
     from codexd.cli.door import Door
+    from codexd.cli.text import Text
     from codexd.daemon.attach import Attached
 
 INVALID_PARAMS = -32602
@@ -181,14 +182,12 @@ class Remote:
         self._send(f"codexd/{verb}", params, msg_id=msg_id)
         while msg_id not in self._answers:
             if self._lost:
-                raise _Lost(
-                    "the daemon has gone; what happened is in the journal",
-                    help="codexd daemon logs",
-                )
+                text = self._door.text
+                raise _Lost(text("daemon.lost"), help=text("daemon.logs"))
             await self._answered.wait()
         answer = self._answers.pop(msg_id)
         if "error" in answer:
-            raise _fault(answer["error"])
+            raise _fault(answer["error"], self._door.text)
         return answer["result"]
 
     def _send(self, method: str, params: Any, *, msg_id: int | None = None) -> None:
@@ -250,11 +249,11 @@ def _hello(language: str, *, asks: bool) -> dict[str, Any]:
     }
 
 
-def _fault(error: dict[str, Any]) -> CodexdError:
+def _fault(error: dict[str, Any], text: Text) -> CodexdError:
     """The error of an answer as the fault that it was."""
     data: dict[str, Any] = error.get("data") or {}
     if "type" in data:
         return from_data(error["message"], data)
     if error["code"] == INVALID_PARAMS:
         return BadRequest(error["message"])
-    return Unavailable(error["message"], help="`codexd daemon logs` shows more")
+    return Unavailable(error["message"], help=text("daemon.logs"))

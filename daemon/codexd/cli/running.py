@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TypeVar
 
 import anyio
+from anyio.abc import TaskStatus
 
 from codexd.cli.agents import diagnostics_lines
 from codexd.cli.asking import Asker
@@ -199,15 +200,16 @@ async def _drive(door: Door, act: Act) -> int:
 async def _staged(
     stage: Stage,
     asker: Asker,
-    obey: Callable[[], Coroutine[None, None, None]],
+    obey: Callable[..., Coroutine[None, None, None]],
     act: Callable[[], Awaitable[RunView]],
 ) -> RunView:
     """The run that `act` ends with; until then shown, and stopped by signals."""
     ended: list[RunView] = []
     try:
         async with anyio.create_task_group() as tasks:
+            # Before anything is begun or shown: whoever stops it then is heard.
+            await tasks.start(obey)
             tasks.start_soon(stage.show)
-            tasks.start_soon(obey)
             ended.append(await act())
             tasks.cancel_scope.cancel()
     except* Denied as denied:
@@ -222,7 +224,13 @@ async def _staged(
 
 
 async def _obey_signals(
-    codexd: Runner, stage: Stage, asker: Asker, door: Door, heard: list[int]
+    codexd: Runner,
+    stage: Stage,
+    asker: Asker,
+    door: Door,
+    heard: list[int],
+    *,
+    task_status: TaskStatus[None],
 ) -> None:
     """The first request to stop (Ctrl-C, TERM, a closed terminal) is `heard`: the runs end in
     order. Another Ctrl-C or TERM ends this process at once.
@@ -232,6 +240,7 @@ async def _obey_signals(
     minded = [number for number in wanted if signal.getsignal(number) is not signal.SIG_IGN]
     async with anyio.create_task_group() as tasks:
         with anyio.open_signal_receiver(*minded) as signals:
+            task_status.started()
             async for number in signals:
                 if not heard:
                     heard.append(number)

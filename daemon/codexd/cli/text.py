@@ -330,7 +330,20 @@ SENTENCES: Mapping[str, tuple[str, str]] = {
     # Stopping what the daemon drives.
     "cancel.asked": ("{run} {agent} was asked to stop", "{run} {agent} に停止を求めました"),
     "cancel.none": ("no run is under way", "進行中の実行はありません"),
+    "cancel.no-daemon": (
+        "no daemon runs for {root}, so no run of it is under way",
+        "{root} のデーモンは動いていないので、進行中の実行はありません",
+    ),
+    "cancel.no-daemon.help": (
+        "a run that a terminal drives ends with Ctrl-C there",
+        "端末が動かしている実行は、その端末の Ctrl-C で終わります",
+    ),
     # The daemon.
+    "daemon.lost": (
+        "the daemon has gone; what happened is in the audit log",
+        "デーモンが終了しました。起きたことは監査ログに残っています",
+    ),
+    "daemon.logs": ("`codexd daemon logs` shows more", "詳しくは `codexd daemon logs`"),
     "daemon.started": (
         "a daemon runs for {root}: pid {pid}; `{end}` ends it",
         "{root} のデーモンを起動しました: pid {pid}。停止は `{end}`",
