@@ -10,7 +10,7 @@ from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import anyio
 from tests.house import House, house
@@ -42,6 +42,9 @@ class Failed(Exception):
 class Editor:
     """One client. What the server sends is kept, and can be waited for."""
 
+    LATER: ClassVar[object] = object()
+    """What an entry of `answers` gives where the request is not answered yet."""
+
     reader: asyncio.StreamReader
     writer: asyncio.StreamWriter
     received: list[Message] = field(default_factory=list[Message])
@@ -62,7 +65,8 @@ class Editor:
             self.received.append(message)
             if "method" in message and "id" in message and message["method"] in self.answers:
                 result = self.answers[message["method"]](message.get("params"))
-                self.send({"jsonrpc": "2.0", "id": message["id"], "result": result})
+                if result is not self.LATER:
+                    self.send({"jsonrpc": "2.0", "id": message["id"], "result": result})
             elif "method" in message and "id" in message:
                 self.send({"jsonrpc": "2.0", "id": message["id"], "result": None})
             self._tell()
@@ -89,6 +93,12 @@ class Editor:
         except TimeoutError:
             methods = [message.get("method", "answer") for message in self.received]
             raise AssertionError(f"waited for {what}; received {methods}") from None
+
+    async def until_closed(self) -> None:
+        """Wait until the server has closed the connection."""
+        with anyio.fail_after(TIME):
+            while not self.closed:
+                await self._changed.wait()
 
     # --- requests and notifications ---------------------------------------------------------
 

@@ -174,6 +174,8 @@ def read(verb: Verb, params: Any) -> Any:
         raise JsonRpcInvalidParams(f"codexd/{verb.name} takes one object, not {shown}")
     try:
         return adapter(verb.request).validate_json(json.dumps(params), strict=True)
+    except RecursionError:
+        raise JsonRpcInvalidParams(f"codexd/{verb.name}: nested too deeply") from None
     except ValidationError as fault:
         known = [field.name for field in fields(verb.request)]
         raise JsonRpcInvalidParams(_what(fault, known), data=_where(fault)) from None
@@ -188,6 +190,8 @@ def _what(fault: ValidationError, known: Sequence[str]) -> str:
                 words.append(f"`{where}` is no parameter; known are {', '.join(known)}")
             case "missing" | "missing_keyword_only_argument":
                 words.append(f"`{where}` is missing")
+            case "json_invalid":
+                words.append(f"a text that is no Unicode: {error['msg']}")
             case _:
                 words.append(f"`{where}`: {error['msg']}")
     return "; ".join(words)
