@@ -15,8 +15,6 @@ if TYPE_CHECKING:
     from codexd.lsp.desk import Desk
 
 METHOD = "codexd/approve"
-SILENT_SECONDS = 10
-"""After which a question goes to every client that can ask people."""
 
 
 def ask_of(connection: Connection, desk: Desk) -> Ask | None:
@@ -33,17 +31,19 @@ def ask_of(connection: Connection, desk: Desk) -> Ask | None:
 async def _first_answer(consent: Consent, first: Connection, desk: Desk) -> str:
     """The answer of whoever is first; the question is taken back from the others."""
     answers: list[str] = []
+    cannot = anyio.Event()
     async with anyio.create_task_group() as asking:
 
         async def put(connection: Connection) -> None:
             answer = await _ask(consent, connection)
-            if answer and not answers:
+            if answer:
                 answers.append(answer)
                 asking.cancel_scope.cancel()
+            cannot.set()
 
         asking.start_soon(put, first)
-        with anyio.move_on_after(SILENT_SECONDS):
-            await first.left.wait()
+        with anyio.move_on_after(desk.silent_seconds):
+            await cannot.wait()
         for other in list(desk.connections):
             if other is not first and other.declares("approve"):
                 asking.start_soon(put, other)

@@ -87,6 +87,11 @@ class Protocol(LanguageServerProtocol):
         self._sent: dict[MsgId, str] = {}
         """The methods of requests that the client has not answered yet."""
 
+    @property
+    def n_going_on(self) -> int:
+        """How many handlers and questions wait for their end."""
+        return len(self._request_futures)
+
     # --- what comes in ----------------------------------------------------------------------
 
     def receive(self, body: bytes) -> None:

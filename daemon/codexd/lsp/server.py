@@ -61,6 +61,8 @@ class Connection(LanguageServer):
         self.left = anyio.Event()
         self.ready = False
         """Whether the client has said `initialized`: before, it drops what it is sent."""
+        self.told_last = ""
+        """What it was sent in the last batch: `rows` of runs, or `progress`."""
         self._writer = writer
         self.protocol.set_writer(cast("Any", writer))
 
@@ -85,10 +87,14 @@ class Connection(LanguageServer):
         if self.gone:
             return
         if self.unsent + len(data) > MOST_UNSENT:
-            logger.warning("a client that reads nothing was let go", extra={"pid": self.hello.pid})
-            self._writer.transport.abort()
-            return
-        self._writer.write(data)
+            self.let_go()
+        else:
+            self._writer.write(data)
+
+    def let_go(self) -> None:
+        """End the connection to a client that reads nothing; what was not sent is lost."""
+        logger.warning("a client that reads nothing was let go", extra={"pid": self.hello.pid})
+        self._writer.transport.abort()
 
     @property
     def unsent(self) -> int:

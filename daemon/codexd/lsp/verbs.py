@@ -26,8 +26,9 @@ from codexd.errors import (
     UnknownAgent,
     UnknownRun,
 )
+from codexd.lsp.events import METHOD, Events, told_row
 from codexd.lsp.server import Connection
-from codexd.orchestrator import Began, CreatedAgent, Kept, Remarks, Told
+from codexd.orchestrator import Began, Told
 from codexd.orchestrator.table import VERBS, Verb
 from codexd.runs.view import RunView
 
@@ -139,9 +140,9 @@ class _Starting:
         if isinstance(told, Began):
             self._runs.append(told.run)
             self._began.set()
-        if self._connection.declares("events") and not self._connection.gone:
-            row = {"kind": KINDS[type(told)], **plain(told)}
-            self._connection.protocol.notify("codexd/events", {"runs": [], "told": [row]})
+        if self._connection.declares("events"):
+            events = Events(told=(told_row(told),))
+            self._connection.protocol.notify(METHOD, plain(events))
 
     def _left(self) -> None:
         """The request was cancelled, or the client has gone or is about to."""
@@ -158,9 +159,6 @@ class _Starting:
             driving.suspend(run) if suspend else driving.cancel(run)
         if not under_way:
             self._scope.cancel()
-
-
-KINDS = {Remarks: "remarks", Began: "began", CreatedAgent: "created", Kept: "kept"}
 
 
 # --- what goes over the wire -----------------------------------------------------------------
