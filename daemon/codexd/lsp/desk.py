@@ -128,7 +128,7 @@ class Desk:
             await self._due.wait()
             self._due = anyio.Event()
             try:
-                self._tell(self._feed.take(watched=bool(self.connections)))
+                self._tell(await self._feed.take(watched=bool(self.connections)))
             except Exception:
                 # One batch that cannot be shown is no reason for the daemon to end.
                 logger.exception("a batch of events")

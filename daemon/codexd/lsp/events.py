@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal, TypeAlias
 
+import anyio.lowlevel
 from pydantic import TypeAdapter
 
 from codexd.lsp.frames import frame
@@ -14,6 +15,9 @@ from codexd.orchestrator import Began, CreatedAgent, Kept, Notice, Orchestrator,
 from codexd.runs.view import RunRow, RunView, rows_of
 
 METHOD = "codexd/events"
+
+AT_ONCE = 16
+"""Runs that are looked at before requests are answered again: about a millisecond."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,12 +116,16 @@ class Feed:
         elif root not in self._ended:
             self._changed.add(root)
 
-    def take(self, *, watched: bool = True) -> Batch:
+    async def take(self, *, watched: bool = True) -> Batch:
         """What changed since the last time; where nobody watches, only what ended."""
         changed, self._changed = self._changed, set()
         ended, self._ended = self._ended, {}
-        views = [self._orchestrator.driving.live(root) for root in changed if watched]
-        rows = [row for view in (*views, *ended.values()) if view for row in rows_of(view)]
+        rows = [row for view in ended.values() for row in rows_of(view)]
+        for n, root in enumerate(changed if watched else (), 1):
+            if view := self._orchestrator.driving.live(root):
+                rows += rows_of(view)
+            if n % AT_ONCE == 0:
+                await anyio.lowlevel.checkpoint()
         fresh = tuple(row for row in rows if self._last.get(row.id) != row)
         self._last |= {row.id: row for row in fresh}
         for row in rows:
