@@ -11,7 +11,8 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 
 from codexd.config import Config
-from codexd.orchestrator.opening import Models, ceilings_of, project_rules
+from codexd.orchestrator.opening import Models, project_rules
+from codexd.policy.ceilings import ceilings_of
 from codexd.policy.redaction import Redactor
 from codexd.runs.host import Host
 
@@ -61,6 +62,11 @@ class Hosts:
         for kept in self._kept:
             text = kept.host.redact(text)
         return text
+
+    def read_rules(self) -> None:
+        """The project's rules are told as they are now to runs that begin from now on."""
+        for kept in list(self._kept):
+            kept.host.project_rules = project_rules(kept.host.context)
 
     def _find(self, config: Config, env: Mapping[str, str]) -> _Kept:
         for kept in self._kept:

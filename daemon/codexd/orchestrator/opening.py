@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -16,12 +16,11 @@ from codexd.agents.definition import AgentDefinition
 from codexd.agents.registry import Registry
 from codexd.config import Config, ModelChoice
 from codexd.config.workspace import home_of
-from codexd.errors import BadConfig, CodexdError, Diagnostic, ModelFault
+from codexd.errors import BadConfig, CodexdError, ModelFault
 from codexd.models.interface import ModelEntry, Usage
-from codexd.policy import Layer, Policy
+from codexd.policy.ceilings import ceilings_of
 from codexd.policy.files import read_bytes
 from codexd.policy.redaction import Redactor, known_secrets
-from codexd.policy.tables import layer_from_table
 from codexd.runs.host import Host
 from codexd.runs.journal import Journal
 from codexd.runs.seat import Opened
@@ -80,28 +79,6 @@ def _clear(journal: Journal) -> None:
         end_marked(host)
 
 
-def ceilings_of(config: Config) -> Policy:
-    """The layers above every definition: the user's ceiling, then the workspace's."""
-    return tuple(layer for layer, _ in _ceilings(config))
-
-
-def remarks_of(config: Config) -> tuple[Diagnostic, ...]:
-    """What is wrong in the configuration, in its `[policy]` tables too."""
-    return (*config.diagnostics, *(one for _, found in _ceilings(config) for one in found))
-
-
-def _ceilings(config: Config) -> list[tuple[Layer, tuple[Diagnostic, ...]]]:
-    tables = (
-        ("user ceiling", config.user_policy, config.sources, True),
-        ("workspace ceiling", config.workspace_policy, config.workspace_policy_sources, False),
-    )
-    return [
-        layer_from_table(name, table, sources, own=own)
-        for name, table, sources, own in tables
-        if table
-    ]
-
-
 def project_rules(context: ToolContext) -> str:
     """The workspace's AGENTS.md, as much of it as is told; empty where there is none."""
     try:
@@ -116,14 +93,28 @@ class LatestRegistry:
 
     def __init__(self, config: Config, home: Path) -> None:
         self._root, self._home = config.workspace.root, home
-        self._profile = config.default_profile
         self._last: Registry | None = None
+        self._reread = False
+        self.configure(config)
 
-    def now(self) -> Registry:
-        """The registry, looked at anew."""
-        cached = self._last.entries if self._last else ()
-        self._last = agents.load(self._root, home=self._home, profile=self._profile, cached=cached)
+    def now(self, changed: Collection[str] = ()) -> Registry:
+        """The registry, looked at anew; files of the names in `changed` are read in any case."""
+        if self._reread and self._last is not None:
+            changed, self._reread = {entry.path.name for entry in self._last.entries}, False
+        self._last = agents.load(
+            self._root,
+            home=self._home,
+            profile=self._profile,
+            ceilings=self._ceilings,
+            cached=self._last.entries if self._last else (),
+            changed=changed,
+        )
         return self._last
+
+    def configure(self, config: Config) -> None:
+        """What is configured has changed: every file is read anew the next time."""
+        self._profile, self._ceilings = config.default_profile, ceilings_of(config)
+        self._reread = True
 
 
 class Free:
