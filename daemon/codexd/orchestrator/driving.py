@@ -89,16 +89,22 @@ class Driving:
             await self._retain()
             return view
         finally:
-            if not seat.run.ended:
-                seat.suspended = True
-                self.publish(seat.run.id, "suspended")
             with anyio.CancelScope(shield=True):
+                if not seat.run.ended:
+                    await self._leave_off(seat)
                 await self._forget(seat)
             self._roots.remove(seat)
             self._beginning.pop(seat.run.id, None)
             # Whoever waits has this one: several do.
             self._root_ended.set()
             self._root_ended = anyio.Event()
+
+    async def _leave_off(self, seat: Seat) -> None:
+        """Have a run that has not ended be nobody's, though this process goes on."""
+        with suppress(Unavailable):  # it shows as running here until this process ends
+            await self._journal.release(seat.run.started.root)
+        seat.suspended = True
+        self.publish(seat.run.id, "suspended")
 
     async def _forget(self, seat: Seat) -> None:
         """Let the tree of a root run go, with what the retention of what completed lets go."""
