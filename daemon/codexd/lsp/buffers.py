@@ -59,13 +59,18 @@ class Buffer:
         return position.line + 1, len(line) + 1
 
     def _units(self, text: str) -> int:
-        match self.encoding:
-            case types.PositionEncodingKind.Utf8:
-                return len(text.encode("utf-8", "surrogatepass"))
-            case types.PositionEncodingKind.Utf32:
-                return len(text)
-            case _:
-                return len(text.encode("utf-16-le", "surrogatepass")) // 2
+        return units(text, self.encoding)
+
+
+def units(text: str, encoding: types.PositionEncodingKind | str) -> int:
+    """How long `text`, which is within one line, is for a client."""
+    match encoding:
+        case types.PositionEncodingKind.Utf8:
+            return len(text.encode("utf-8", "surrogatepass"))
+        case types.PositionEncodingKind.Utf32:
+            return len(text)
+        case _:
+            return len(text.encode("utf-16-le", "surrogatepass")) // 2
 
 
 def _bare(line: str) -> str:

@@ -170,6 +170,18 @@ class Connection(LanguageServer):
             return own + whole.removeprefix(ours)
         return from_fs_path(str(path)) or ""
 
+    def relative(self, uri: str) -> str | None:
+        """The workspace-relative path of a file by its URI; `None`: it is outside."""
+        path = path_of(uri)
+        if path is None:
+            return None
+        root_uri = self.initialize.root_uri if self.initialize else None
+        # The client may have come to the workspace by way of a link.
+        for root in (self.root, path_of(root_uri) if root_uri else None):
+            if root is not None and path.is_relative_to(root):
+                return path.relative_to(root).as_posix()
+        return None
+
     def open_documents(self) -> list[str]:
         """The URIs of the documents that the client has open."""
         return list(self.workspace.text_documents) if self.protocol.initialized else []
