@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from lsprotocol import types
 from pygls.exceptions import JsonRpcInvalidParams
 
-from codexd.errors import BadRequest, CodexdError
+from codexd.errors import CodexdError
 from codexd.lsp import actions, endings, workspace_edit
 from codexd.lsp.anchors import Anchored
 from codexd.lsp.edits import Applied, show
@@ -65,8 +65,8 @@ class Patch:
 Do = Callable[["Desk", Connection, Any], Awaitable[Any]]
 
 
-async def _dismiss(desk: Desk, _connection: Connection, which: WhichFinding) -> dict[str, int]:
-    desk.findings.dismiss(_finding(desk, which))
+async def _dismiss(desk: Desk, connection: Connection, which: WhichFinding) -> dict[str, int]:
+    desk.findings.dismiss(_finding(desk, connection, which))
     return {"dismissed": 1}
 
 
@@ -75,11 +75,11 @@ async def _clear(desk: Desk, _connection: Connection, which: WhichRun) -> dict[s
 
 
 async def _fix(desk: Desk, connection: Connection, which: WhichFinding) -> dict[str, bool]:
-    anchored = _finding(desk, which)
+    anchored = _finding(desk, connection, which)
     edit = actions.fix_edit(connection, desk, anchored)
     fix = anchored.finding.fix
     if edit is None or fix is None:
-        raise BadRequest("the finding has no fix that fits the text as it is now")
+        raise JsonRpcInvalidParams(text(connection.language, "no_fix"))
     if not connection.can("workspace", "apply_edit"):
         show(connection, text(connection.language, "no_edits"), types.MessageType.Warning)
         return {"applied": False}
@@ -94,8 +94,8 @@ async def _apply(desk: Desk, connection: Connection, which: WhichPatch) -> Appli
     return await desk.edits.apply(connection, which.run, which.path)
 
 
-async def _discard(desk: Desk, _connection: Connection, which: WhichPatches) -> dict[str, int]:
-    return {"dismissed": desk.edits.dismiss(which.run, which.path)}
+async def _discard(desk: Desk, connection: Connection, which: WhichPatches) -> dict[str, int]:
+    return {"dismissed": desk.edits.dismiss(connection, which.run, which.path)}
 
 
 async def _report(desk: Desk, connection: Connection, which: WhichRun) -> dict[str, str]:
@@ -103,13 +103,11 @@ async def _report(desk: Desk, connection: Connection, which: WhichRun) -> dict[s
     return {"path": await endings.open_report(desk, connection, view)}
 
 
-def _finding(desk: Desk, which: WhichFinding) -> Anchored:
+def _finding(desk: Desk, connection: Connection, which: WhichFinding) -> Anchored:
     anchored = desk.findings.find(which.run, which.index)
     if anchored is None:
-        raise BadRequest(
-            f"finding {which.index} of run `{which.run}` is not shown any more",
-            help="it was dismissed, mended or replaced",
-        )
+        words = text(connection.language, "no_finding", run=which.run, index=which.index)
+        raise JsonRpcInvalidParams(words)
     return anchored
 
 

@@ -15,8 +15,8 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from lsprotocol import types
+from pygls.exceptions import JsonRpcInvalidParams
 
-from codexd.errors import BadRequest
 from codexd.lsp.buffers import Buffer
 from codexd.lsp.lines import Hunk, bare, hunks, merge
 from codexd.lsp.server import Connection, path_of
@@ -91,8 +91,8 @@ class Edits:
         return [
             connection
             for connection in self._desk.connections
-            for uri in self._open(connection, change.path)
-            if tuple(bare(connection.workspace.text_documents[uri].source)) != on_disk
+            for document in map(connection.document, self._open(connection, change.path))
+            if document is not None and tuple(bare(document.source)) != on_disk
         ]
 
     def _open(self, connection: Connection, path: str) -> list[str]:
@@ -120,27 +120,23 @@ class Edits:
         """The proposals for a file."""
         return [proposal for proposal in self.proposals if proposal.path == path]
 
-    def _of(self, run: str, path: str | None) -> list[Proposal]:
+    def _of(self, connection: Connection, run: str, path: str | None) -> list[Proposal]:
         found = [
             proposal
             for proposal in self.proposals
             if run and proposal.root.startswith(run) and path in (None, proposal.path)
         ]
         if not found:
-            where = f" for {path}" if path else ""
-            raise BadRequest(
-                f"no patch of run `{run}`{where} waits",
-                help="it was applied or dismissed; `codexd.patches` lists those that wait",
-            )
+            raise JsonRpcInvalidParams(text(connection.language, "no_patch", run=run))
         return found
 
     async def apply(self, connection: Connection, run: str, path: str) -> Applied:
-        """The client has put the patch of a run into a file, or not. Raises `BadRequest`."""
-        return await self._apply(connection, path, self._of(run, path))
+        """Whether the client has put a patch into a file. Raises `JsonRpcInvalidParams`."""
+        return await self._apply(connection, path, self._of(connection, run, path))
 
-    def dismiss(self, run: str, path: str | None) -> int:
+    def dismiss(self, connection: Connection, run: str, path: str | None) -> int:
         """The patches of a run are not offered any more; how many they were."""
-        gone = self._of(run, path)
+        gone = self._of(connection, run, path)
         self.proposals = [each for each in self.proposals if each not in gone]
         return len(gone)
 

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lsprotocol import types
-from pygls.exceptions import JsonRpcException
+from pygls.exceptions import JsonRpcException, JsonRpcInvalidParams
 
-from codexd.errors import BadRequest, Severity
+from codexd.errors import Severity
 from codexd.lsp.edits import show
 from codexd.lsp.server import Connection
 from codexd.lsp.text import text
@@ -74,13 +74,10 @@ async def _ask(
 
 
 async def open_report(desk: Desk, connection: Connection, view: RunView) -> str:
-    """The report's path, once it is shown. Raises `BadRequest` where there is none."""
+    """The report's path, once it is shown. Raises `JsonRpcInvalidParams` where there is none."""
     report = report_of(view)
     if report is None:
-        raise BadRequest(
-            f"run `{view.short}` has left no report",
-            help=f"codexd runs show {view.short}",
-        )
+        raise JsonRpcInvalidParams(text(connection.language, "no_report", run=view.short))
     await show_file(connection, desk.orchestrator.config.workspace.root / report)
     return report
 

@@ -349,7 +349,7 @@ class Findings:
 
     def lines_at(self, connection: Connection, uri: str, path: str) -> Sequence[int] | None:
         """The hashes of the lines that the client has of a file; `None`: it has none."""
-        document = connection.workspace.text_documents.get(uri)
+        document = connection.document(uri)
         if document is not None:
             return anchors.hashes(document.source.removeprefix("\ufeff"))
         file = self._files.get(path)

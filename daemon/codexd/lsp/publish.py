@@ -74,7 +74,7 @@ class Publisher:
             self._sent[uri] = diagnostics
         else:
             self._sent.pop(uri, None)
-        document = self._connection.workspace.text_documents.get(uri)
+        document = self._connection.document(uri)
         params = types.PublishDiagnosticsParams(
             uri=uri,
             diagnostics=diagnostics,

@@ -14,6 +14,7 @@ import anyio
 from lsprotocol import types
 from pygls.lsp.server import LanguageServer
 from pygls.uris import from_fs_path
+from pygls.workspace import TextDocument
 
 from codexd import __version__
 from codexd.lsp.buffers import Buffer
@@ -184,7 +185,13 @@ class Connection(LanguageServer):
 
     def open_documents(self) -> list[str]:
         """The URIs of the documents that the client has open."""
-        return list(self.workspace.text_documents) if self.protocol.initialized else []
+        if not self.protocol.initialized:
+            return []
+        return [document.uri for document in self.workspace.text_documents.values()]
+
+    def document(self, uri: str) -> TextDocument | None:
+        """A document that the client has open. (pygls knows each by its URI without escapes.)"""
+        return self.workspace.text_documents.get(unquote(uri))
 
     def buffer(self, uri: str) -> Buffer | None:
         """The document as the client has it, else the file; `None` where it is none."""
@@ -192,7 +199,7 @@ class Connection(LanguageServer):
         if path is None:
             return None
         encoding = types.PositionEncodingKind(self.workspace.position_encoding or "utf-16")
-        document = self.workspace.text_documents.get(uri)
+        document = self.document(uri)
         if document is not None:
             return Buffer(uri, path, document.source, document.version, encoding)
         try:

@@ -48,6 +48,20 @@ TEXT: dict[str, tuple[str, str]] = {
         "this editor takes no edits from a language server: change the file by hand",
         "このエディターは言語サーバーからの編集を受け付けません: 手動で変更してください",
     ),
+    # What a command cannot do.
+    "no_finding": (
+        "finding {index} of run `{run}` is not shown any more: it was dismissed or replaced",
+        "実行 `{run}` の指摘 {index} は、非表示にしたか置き換えられたため、もうありません",
+    ),
+    "no_fix": (
+        "the finding has no fix that fits the text as it is now",
+        "この指摘には、いまのテキストに合う修正がありません",
+    ),
+    "no_patch": (
+        "no patch of run `{run}` waits here: it was applied or dismissed",
+        "実行 `{run}` のパッチは、適用または破棄したため、もうありません",
+    ),
+    "no_report": ("run `{run}` has left no report", "実行 `{run}` のレポートはありません"),
     # The end of a run.
     "several": ("{n} agents", "{n} エージェント"),
     "findings": ("{n} findings", "指摘 {n} 件"),
