@@ -317,6 +317,22 @@ async def test_the_findings_of_runs_in_the_journal_are_shown_where_the_file_is_a
             assert [params["uri"] for params in told] == [source(here).as_uri()]
 
 
+async def test_what_is_reported_once_more_is_the_newer_runs(tmp_path: Path) -> None:
+    script = by_goal({"once": [reports(OOPS), DONE], "again": [reports(OOPS), HANGING]})
+    async with (
+        office(tmp_path, script, REPORTING, files={"src/a.py": TEXT}) as here,
+        here.editor(capabilities=PUBLISH) as editor,
+    ):
+        for goal, wait in (("once", True), ("again", False)):
+            order: Message = {"agent": "worker", "goal": goal, "wait": wait}
+            run = await editor.request("codexd/delegate", order)
+            short = run.get("id", run.get("run"))[:4]
+            await editor.diagnostics(
+                source(here).as_uri(),
+                lambda shown, short=short: [d["source"] for d in shown] == [f"worker · {short}"],
+            )
+
+
 @pytest.mark.parametrize("path", ["../a.txt", "/etc/hostname", "no/such.py", "src", "pipe"])
 async def test_a_finding_of_no_file_of_the_workspace_is_shown_nowhere(
     tmp_path: Path, path: str

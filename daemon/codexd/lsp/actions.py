@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from lsprotocol import types
 
 from codexd.agents.definition import AgentDefinition
-from codexd.agents.registry import slug_of
+from codexd.agents.registry import Registry, slug_of
 from codexd.lsp import anchors, fitting
 from codexd.lsp.anchors import Anchored
 from codexd.lsp.buffers import Buffer
@@ -61,7 +61,7 @@ def actions_at(connection: Connection, desk: Desk, params: types.CodeActionParam
         return []
     only = params.context.only
     literal = connection.can("text_document", "code_action", "code_action_literal_support")
-    at = _At(connection, desk, buffer, path, params.range)
+    at = _At(connection, desk, desk.orchestrator.registry, buffer, path, params.range)
     return [
         _action(offer) if literal else _command(offer)
         for offer in at.offers()
@@ -118,6 +118,7 @@ class _At:
 
     connection: Connection
     desk: Desk
+    registry: Registry
     buffer: Buffer
     path: str
     range: types.Range
@@ -156,7 +157,7 @@ class _At:
                 diagnostics=diagnostics,
                 preferred=True if finding.fix.safe else None,
             )
-        registry, ceilings = self.desk.orchestrator.registry, self.desk.orchestrator.ceilings()
+        registry, ceilings = self.registry, self.desk.orchestrator.ceilings()
         rule = f" ({finding.rule})" if finding.rule else ""
         place = f"{self.path}:{findings.line_on_disk(anchored)}"
         said = f"this finding of {findings.agent_of(anchored)} at {place}: {finding.message}{rule}"
@@ -190,7 +191,7 @@ class _At:
 
     def _of_selection(self) -> Iterator[_Offer]:
         place = self._place()
-        registry = self.desk.orchestrator.registry
+        registry = self.registry
         for agent in fitting.delegates(registry, self.path, without=(REVIEWER, TESTER)):
             goal = f"{agent.goal or 'Work on the code in scope.'} Only {place}."
             yield self._delegated(self._text("delegate", agent=agent.name), DELEGATE, agent, goal)
@@ -210,7 +211,7 @@ class _At:
         yield _Offer(self._text("create"), DELEGATE, "codexd.createAgent", {"prompt": prompt})
 
     def _of_file(self) -> Iterator[_Offer]:
-        registry = self.desk.orchestrator.registry
+        registry = self.registry
         if reviewer := fitting.named(registry, REVIEWER):
             goal = f"Review {self.path}, and report what is wrong there, worst first."
             title = self._text("review_file", agent=reviewer.name)

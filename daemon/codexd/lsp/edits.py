@@ -77,7 +77,8 @@ class Edits:
 
     def propose(self, root: str, agent: str, change: FileChange) -> None:
         """Keep what a run would have written, and tell those who have the file unsaved."""
-        base, after = _lines(change.before), _lines(change.after)
+        base = _shown((change.before or b"").decode("utf-8", "replace"))
+        after = _shown((change.after or b"").decode("utf-8", "replace"))
         proposal = Proposal(root, f"{agent} · {root[:4]}", change.path, base, after)
         self.proposals = [*self.proposals, proposal][-MOST:]
         for connection in self._clients_with(change):
@@ -87,12 +88,16 @@ class Edits:
                 self._announce(connection, proposal)
 
     def _clients_with(self, change: FileChange) -> list[Connection]:
-        on_disk = _lines(change.before)
+        """Those who have the file open with other text than is on disk."""
+        try:
+            on_disk = _shown((change.before or b"").decode())
+        except UnicodeDecodeError:
+            return []  # in an encoding that we do not know; what an editor shows is no other text
         return [
             connection
             for connection in self._desk.connections
             for document in map(connection.document, self._open(connection, change.path))
-            if document is not None and tuple(bare(document.source)) != on_disk
+            if document is not None and _shown(document.source) != on_disk
         ]
 
     def _open(self, connection: Connection, path: str) -> list[str]:
@@ -201,5 +206,6 @@ def _gist(base: Sequence[str], hunk: Hunk) -> str:
     return line.strip()[:60]
 
 
-def _lines(data: bytes | None) -> tuple[str, ...]:
-    return tuple(bare((data or b"").decode("utf-8", "replace")))
+def _shown(text: str) -> tuple[str, ...]:
+    """The lines of a file, as editors show them."""
+    return tuple(bare(text.removeprefix("\ufeff")))

@@ -177,6 +177,7 @@ class Findings:
         read: dict[str, File],
         unchanged_since: float | None,
     ) -> None:
+        new: dict[str, list[Anchored]] = {}
         for index, finding, path in fresh:
             file = read[path]
             base, stamp = file.base, file.stamp
@@ -186,19 +187,18 @@ class Findings:
                 continue
             base = self._bases.setdefault((path, base.sha256), base)
             self._files[path] = File(stamp, base)
-            new = anchors.anchor(view.id, index, path, finding, base, file.lines)
-            self._drop(lambda old, new=new: self._said_again(old, new, view), path)
-            self._at.setdefault(path, []).append(new)
+            held = anchors.anchor(view.id, index, path, finding, base, file.lines)
+            new.setdefault(path, []).append(held)
+        for path, held in new.items():
+            self._at.setdefault(path, []).extend(held)
+            said = {_said(each) for each in held}
+            self._drop(
+                lambda old, said=said: _said(old) in said and self._is_before(old, view), path
+            )
             self._touch(path)
 
     def _looked_again(self, old: Anchored, view: RunView) -> bool:
         return self._is_before(old, view) and within(old.path, view.scope)
-
-    def _said_again(self, old: Anchored, new: Anchored, view: RunView) -> bool:
-        same = (old.finding.rule, old.finding.message, old.first)
-        return same == (new.finding.rule, new.finding.message, new.first) and self._is_before(
-            old, view
-        )
 
     def _is_before(self, old: Anchored, view: RunView) -> bool:
         """Whether the run of `old` is of the same agent, and was over when `view` began."""
@@ -391,6 +391,11 @@ def within(path: str, scope: Iterable[str]) -> bool:
     return not scope or any(
         part in ("", ".") or path == part or path.startswith(f"{part}/") for part in scope
     )
+
+
+def _said(anchored: Anchored) -> tuple[str, str, str]:
+    """What it says of which line: what is reported once more says the same."""
+    return anchored.finding.rule, anchored.finding.message, anchored.first
 
 
 def _rank(anchored: Anchored) -> tuple[int, str, int]:

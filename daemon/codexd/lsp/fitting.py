@@ -57,18 +57,22 @@ def served(registry: Registry) -> list[AgentDefinition]:
 
 
 def delegates(registry: Registry, path: str, *, without: Iterable[str]) -> list[AgentDefinition]:
+    """The agents that a place in a file is offered to."""
+    skipped = set(without)
+    return [agent for agent in _fitting(registry, path) if agent.slug not in skipped][:MOST]
+
+
+def _fitting(registry: Registry, path: str) -> list[AgentDefinition]:
     """The agents that fit a file: those for its language first, none for another alone."""
     own = set(LANGUAGES[language][0].split()) if (language := language_of(path)) else set[str]()
     others = {word for words, _ in LANGUAGES.values() for word in words.split()} - own - AMBIGUOUS
-    skipped = set(without)
     found: list[tuple[bool, AgentDefinition]] = []
     for agent in served(registry):
         words = _words(agent)
-        if agent.slug in skipped or (words & others and not words & own):
-            continue
-        found.append((not words & own, agent))
+        if words & own or not words & others:
+            found.append((not words & own, agent))
     # Sorting keeps the registry's order among equals: the workspace's own come first.
-    return [agent for _, agent in sorted(found, key=lambda each: each[0])][:MOST]
+    return [agent for _, agent in sorted(found, key=lambda each: each[0])]
 
 
 def fixers(registry: Registry, ceilings: Policy, path: str) -> list[AgentDefinition]:
@@ -79,7 +83,7 @@ def fixers(registry: Registry, ceilings: Policy, path: str) -> list[AgentDefinit
         if set(agent.tools) & set(WRITING) and may_write((*ceilings, agent.policy), path)
     ]
     saying = [agent for agent in able if _words(agent) & MENDING]
-    fitting = delegates(registry, path, without=())
+    fitting = _fitting(registry, path)
     return [agent for agent in saying or able if agent in fitting][:2]
 
 
