@@ -133,6 +133,7 @@ async def house(
     model: str | None = None,
     env: Mapping[str, str] | None = None,
     counts_chat: Literal["", "llama.cpp", "vllm"] = "",
+    watch: bool = False,
 ) -> AsyncGenerator[House]:
     """A house of `agents` (files; one `worker` where none is given), the model being `script`.
 
@@ -167,6 +168,6 @@ wire_api = "{wire}"
         whole = {"HOME": str(home), "PATH": "/usr/bin:/bin", **(env or {})}
         told: list[Told] = []
         async with Orchestrator.open(
-            workspace, env=whole, ask=ask, model=model, tell=told.append
+            workspace, env=whole, ask=ask, model=model, tell=told.append, watch=watch
         ) as codexd:
             yield House(codexd, server, workspace, home, told)

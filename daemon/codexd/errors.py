@@ -8,6 +8,7 @@ CodexdError
 │   ├── BadConfig       a configuration file, flag or variable that cannot be used
 │   ├── BadRequest      a parameter of a verb that does not fit (usage)
 │   ├── Denied          the policy, or the user, says no
+│   ├── Refused         the daemon does not let this client in
 │   └── NeedsModel      rules cannot serve this; a language model is needed
 ├── IllegalMove         something was asked to do what its state does not allow
 ├── BudgetExceeded      nothing is left to reserve
@@ -26,11 +27,11 @@ CodexdError
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 
 class CodexdError(Exception):
@@ -90,6 +91,14 @@ class BadRequest(Rejected):
 
 class Denied(Rejected):
     """The policy, or the user, says no."""
+
+
+class Refused(Rejected):
+    """The daemon does not let this client in; `kind` is the handshake's word for why."""
+
+    def __init__(self, kind: str, message: str, *, help: str | None = None) -> None:
+        super().__init__(message, help=help or "")
+        self.kind = kind
 
 
 class NeedsModel(Rejected):
@@ -213,3 +222,34 @@ class Diagnostic:
     def __str__(self) -> str:
         nearest = f"; nearest `{self.nearest}`" if self.nearest else ""
         return f"{self.path}:{self.line}:{self.column}: {self.severity}: {self.message}{nearest}"
+
+
+def as_data(fault: CodexdError) -> dict[str, object]:
+    """`fault` as plain values, for another process: `from_data` makes the same of them."""
+    data: dict[str, object] = {"type": type(fault).__name__, "help": fault.help}
+    if isinstance(fault, UnknownAgent):
+        data |= {"name": fault.name, "nearest": fault.nearest, "n_agents": fault.n_agents}
+    if isinstance(fault, BadDefinition):
+        data["diagnostics"] = [
+            asdict(each) | {"path": str(each.path)} for each in fault.diagnostics
+        ]
+    return data
+
+
+def from_data(message: str, data: Mapping[str, Any]) -> CodexdError:
+    """The fault that another process told of; of a kind not known here, `CodexdError`."""
+    kind, help = globals().get(str(data.get("type"))), str(data.get("help", ""))
+    if kind is UnknownAgent:
+        return UnknownAgent(data["name"], data["nearest"], data["n_agents"])
+    if kind is BadDefinition:
+        rows: list[dict[str, Any]] = data["diagnostics"]
+        diagnostics = [_diagnostic(row) for row in rows]
+        return BadDefinition(message, tuple(diagnostics), help=help)
+    if isinstance(kind, type) and issubclass(kind, CodexdError):
+        return kind(message, help=help)
+    return CodexdError(message, help=help)
+
+
+def _diagnostic(row: dict[str, Any]) -> Diagnostic:
+    own: dict[str, Any] = {"path": Path(row["path"]), "severity": Severity(row["severity"])}
+    return Diagnostic(**{**row, **own})

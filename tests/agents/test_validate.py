@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from codexd.agents.validate import check_paths
-from codexd.errors import Severity
+from codexd.errors import Severity, Source
+from codexd.policy import Grant, Layer
 
 
 def write(path: Path, text: str) -> Path:
@@ -52,3 +53,17 @@ def test_what_is_no_agent_file_is_said_so(tmp_path: Path) -> None:
     os.mkfifo(pipe)
     found = check_paths([text, tmp_path / "none.yaml", pipe], root=tmp_path, home=tmp_path / "h")
     assert codes(found) == {"notes.txt": 1, "none.yaml": 1, "pipe.yaml": 1}
+
+
+def test_what_is_wider_than_a_ceiling_is_said_wherever_the_file_stands(tmp_path: Path) -> None:
+    ceiling = Layer(
+        "user ceiling", Source("c.toml", 3), write=(Grant("./out", Source("c.toml", 4)),)
+    )
+    text = "name: x\ntools:\n  fs:\n    write: ['./', './out/a']\n"
+    served = write(tmp_path / ".codex/agents/x.yaml", text)
+    draft = write(tmp_path / "drafts/y.yaml", text)
+    found = check_paths([served, draft], root=tmp_path, home=tmp_path / "h", ceilings=(ceiling,))
+    for _, remarks in found:
+        [remark] = [each for each in remarks if each.code == "above-ceiling"]
+        assert (remark.line, remark.column, remark.end_column) == (4, 13, 17)
+        assert "(c.toml:3): what is left of it is `./out`" in remark.message

@@ -213,3 +213,13 @@ _VALUES = st.recursive(
 @given(_VALUES)
 def test_json_is_yaml(value: object):
     assert yaml.parse(json.dumps(value, ensure_ascii=False)).value == value
+
+
+def test_lines_are_those_of_editors_not_of_yaml() -> None:
+    found = yaml.parse('a: "x\u2028\x85y"\nb:\r  - c\r\nd: 1\n')
+    assert found.keys[("b",)][:2] == (2, 1)
+    assert found.keys[("b", 0)][:2] == (3, 5)
+    assert found.keys[("d",)] == (4, 1, 4, 2)
+    with pytest.raises(YamlFault) as fault:
+        yaml.parse('a: "\u2029"\nb: [\n')
+    assert fault.value.place.line == 3

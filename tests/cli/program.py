@@ -34,9 +34,12 @@ def workspace(folder: Path) -> Path:
 
 
 def environment(**more: str) -> dict[str, str]:
-    """The test's own environment (its home is a fresh one), and where the package is."""
+    """The test's own environment (its home is a fresh one), and where the package is.
+
+    As in CI: runs are driven by the command itself. Those of the daemon ask for it: `CI=""`.
+    """
     programs = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
-    bare = {"LANG": "C.UTF-8", "PYTHONPATH": str(DAEMON), "PATH": programs}
+    bare = {"LANG": "C.UTF-8", "PYTHONPATH": str(DAEMON), "PATH": programs, "CI": "true"}
     kept = {name: os.environ[name] for name in ("HOME",)}
     return {**bare, **kept, **more}
 

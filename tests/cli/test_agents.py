@@ -159,3 +159,10 @@ def test_problems_as_data_have_their_place_and_the_nearest_key(folder: Path) -> 
     assert gone.stdout == "gone.yaml:1:1: error: is not there\n"
     fine = codexd(folder, "agents", "validate", str(folder), "--json")
     assert json.loads(fine.stdout) == [problem | {"path": str(file)}]
+
+
+def test_the_keys_are_given_as_a_json_schema(folder: Path) -> None:
+    ours = json.loads(codexd(folder, "agents", "schema").stdout)
+    assert "budget in tokens" in ours["properties"]["max_tokens"]["description"]
+    japanese = codexd(folder, "agents", "schema", "--format", "claude", "--lang", "ja").stdout
+    assert "使えるツール" in json.loads(japanese)["properties"]["tools"]["description"]

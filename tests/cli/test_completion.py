@@ -14,7 +14,7 @@ from codexd.cli.verbs import VERBS
 ROWS = [
     (["codexd", "dele"], {"delegate", "delegate-parallel"}),
     (["codexd", "runs", "s"], {"show"}),
-    (["codexd", "agents", ""], {"list", "show", "validate", "export"}),
+    (["codexd", "agents", ""], {"list", "show", "validate", "export", "schema"}),
     (["codexd", "delegate", "code"], {"code-reviewer"}),
     (["codexd", "delegate-parallel", "code-reviewer,sec"], {"code-reviewer,sec-audit"}),
     (["codexd", "delegate", "sec-audit", "--bud"], {"--budget", "--budget-usd"}),

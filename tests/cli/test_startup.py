@@ -36,7 +36,7 @@ def test_help_imports_the_table_and_little_else(argv: list[str]) -> None:
     assert not modules & heavy
     assert {name for name in modules if name.startswith("codexd")} == {
         "codexd", "codexd.cli", "codexd.cli.command", "codexd.cli.text", "codexd.cli.usage",
-        "codexd.cli.verbs",
+        "codexd.cli.verbs", "codexd.words",
     }  # fmt: skip
 
 

@@ -188,6 +188,7 @@ request_max_retries = 0
         )
         self.env = {
             "HOME": str(self.home),
+            "CI": "true",  # the process drives its runs itself
             "PATH": f"{Path(sys.executable).parent}:/usr/bin:/bin",
             "LANG": "C.UTF-8",
             "PYTHONPATH": f"{ROOT / 'daemon'}:{ROOT}",

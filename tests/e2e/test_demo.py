@@ -41,6 +41,7 @@ class Checkout:
             "PYTHONPATH": str(ROOT / "daemon"),
             "PYTHONDONTWRITEBYTECODE": "1",
             "LANG": "C.UTF-8",
+            "CI": "true",
             **extra,
         }
         return subprocess.run(

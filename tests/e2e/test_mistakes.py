@@ -221,7 +221,7 @@ def test_doctor_tells_of_a_ceiling_that_was_misspelt(folder: Path) -> None:
     [
         ("default_budgett=5", "unknown key `default_budgett`\nhelp:  the nearest is `default_bud"),
         ("max_threads=4", "unknown key `max_threads`\nhelp:  the nearest is `agents.max_threads`"),
-        ("nonsense=5", "unknown key `nonsense`; there are agents, default_budget, "),
+        ("nonsense=5", "unknown key `nonsense`; there are agents, daemon, "),
         ("default_budget=many", "-c default_budget: expected a whole number, 0 or more, found "),
         ("default_budget=-1", "-c default_budget: expected a whole number, 0 or more, found -1"),
         ("default_budget", "`default_budget` is no KEY=VALUE\nhelp:  such as -c default_budget=2"),

@@ -34,7 +34,8 @@ DONE = Scripted(text=result("alpha and beta"))
 
 def program(folder: Path, home: Path, *argv: str) -> tuple[list[str], dict[str, str]]:
     """A command line that codexd's interpreter runs, and its environment."""
-    env = {"HOME": str(home), "PATH": os.environ["PATH"], "PYTHONPATH": str(DAEMON)}
+    own = {"HOME": str(home), "PATH": os.environ["PATH"], "PYTHONPATH": str(DAEMON)}
+    env = {**own, "CI": "true"}  # the process drives its runs itself
     return [sys.executable, *argv, *(("-C", str(folder)) if "codexd" in argv else ())], env
 
 

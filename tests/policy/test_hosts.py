@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from codexd.errors import Denied, Source
 from codexd.policy import Grant, Layer, may_reach
-from codexd.policy.hosts import address_allowed, rule_of, target_of
+from codexd.policy.hosts import address_allowed, rule_of, target_of, unreachable
 
 MakeLayer = Callable[..., Layer]
 
@@ -44,6 +44,7 @@ MakeLayer = Callable[..., Layer]
 def test_a_grant_covers(grant: str, url: str, layer: MakeLayer) -> None:
     decision = may_reach((layer(net=[grant]),), url)
     assert decision, decision.why
+    assert not unreachable(grant)
 
 
 @pytest.mark.parametrize(
@@ -106,6 +107,29 @@ def test_a_grant_covers(grant: str, url: str, layer: MakeLayer) -> None:
 )
 def test_a_grant_does_not_cover(grant: str, url: str, layer: MakeLayer) -> None:
     assert not may_reach((layer(net=[grant]),), url)
+
+
+@pytest.mark.parametrize(
+    ("grant", "url"),
+    [
+        ("https://0.0.0.0", "https://0.0.0.0/x"),
+        ("https://224.0.0.1/*", "https://224.0.0.1/x"),
+        ("http://[ff02::1]", "http://[ff02::1]/"),
+        ("http://*.localhost:8080", "http://a.localhost:8080/"),
+        ("https://*.corp.internal/*", "https://a.corp.internal/x"),
+        ("https://example.com/a%2Fb/*", "https://example.com/a%2Fb/c"),
+        ("https://example.com/a%2fb/*", "https://example.com/a%2fb/c"),
+        ("https://example.com/a/../b/*", "https://example.com/a/../b/c"),
+        ("https://example.com/%7Euser/*", "https://example.com/%7Euser/c"),
+        ("https://example.com/./a", "https://example.com/./a"),
+    ],
+)
+def test_a_grant_that_nothing_is_reached_through_is_known(
+    grant: str, url: str, layer: MakeLayer
+) -> None:
+    assert unreachable(grant)
+    local = None if "local" not in url and "internal" not in url else "127.0.0.1"
+    assert not may_reach((layer(net=[grant]),), url, local)
 
 
 def test_nothing_is_reached_without_a_grant(layer: MakeLayer) -> None:

@@ -105,7 +105,7 @@ def test_an_agent_file_of_the_repository_is_remarked_on_and_the_users_own_is_not
         (folder / f"{name}.yaml").write_text(text.replace("evil", name))
     found = {entry.stem: entry for entry in load(tmp_path, home=tmp_path / "home").entries}
     shut = [one.message.split("`")[1] for one in found["evil"].diagnostics]
-    assert shut == [".env", ".vscode/tasks.json", ".git/hooks/pre-commit", "http://localhost:*"]
+    assert shut == [".env", ".vscode/tasks.json", "http://localhost:*", ".git/hooks/pre-commit"]
     assert found["mine"].diagnostics == ()
 
 

@@ -14,7 +14,7 @@ from codexd.agents.toolnames import BUILT_IN, READING, WRITING
 from codexd.errors import Denied, Severity, Source
 from codexd.policy import Approval, Grant, Layer
 from codexd.policy.commands import parse as parse_command
-from codexd.policy.hosts import Rule, rule_of
+from codexd.policy.hosts import Rule, rule_of, unreachable
 from codexd.policy.paths import normal, subsumes
 
 WORKSPACE = "./"
@@ -158,6 +158,29 @@ def _holds(wide: Rule, narrow: Rule) -> bool:
     )
 
 
+def bound_programs(sheet: Sheet, asks: Asks) -> None:
+    """Remark on the hosts of programs that `net` does not hold, and on those that nothing can."""
+    held: list[Grant] = []
+    for grant in asks.net_sub:
+        rule = rule_of(grant.value)
+        if rule.host == "*" or rule.path != "/*":
+            what = "a bare `*`" if rule.host == "*" else "a path"
+            message = (
+                f"`{grant.value}` cannot be honoured: hosts of programs are held without {what}"
+            )
+            sheet.remark_on(grant, Severity.WARNING, message, code="not-honoured")
+        elif not any(_holds(rule_of(host.value), rule) for host in asks.net):
+            message = f"`{grant.value}` is not granted: `net.allow` does not hold it"
+            sheet.remark_on(grant, Severity.WARNING, message, code="not-granted")
+        else:
+            held.append(grant)
+    if held:
+        message = (
+            "programs reach no host: only a sandbox could hold that, and no tier is in force yet"
+        )
+        sheet.remark_on(held[0], Severity.INFORMATION, message, code="no-tier")
+
+
 # --- one item of a list -----------------------------------------------------------------------
 
 
@@ -169,6 +192,16 @@ def path_fault(value: str) -> str:
 def host_fault(value: str) -> str:
     """Why `value` is no grant of hosts; empty where it is one."""
     return _fault(rule_of, value)
+
+
+def hosts(sheet: Sheet, grants: Iterable[Grant] | None) -> list[Grant]:
+    """Those of `grants` that are grants of hosts; one that nothing can match gets a warning."""
+    kept = checked(sheet, grants, host_fault)
+    for grant in kept:
+        if why := unreachable(grant.value):
+            message = f"nothing is reached through `{grant.value}`: {why}"
+            sheet.remark_on(grant, Severity.WARNING, message, code="unreachable-host")
+    return kept
 
 
 def command_fault(value: str) -> str:

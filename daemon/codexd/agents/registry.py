@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple, TypeAlias
 
@@ -13,6 +14,7 @@ from codexd.agents import aliases, dialects
 from codexd.agents.definition import AgentDefinition
 from codexd.agents.dialects import READ_ONLY
 from codexd.errors import BadDefinition, Diagnostic, Severity, UnknownAgent
+from codexd.policy import Policy
 
 MAX_BYTES = 1 << 20
 """An agent file is text that a person wrote; a larger one is something else."""
@@ -34,8 +36,10 @@ class AgentEntry:
     shadowed_by: Path | None = None
     stale: bool = False
     """The file is broken and `definition` is its last version without errors."""
-    stamp: Stamp | None = None
-    """Of the file as it was read; `None` where it could not be looked at."""
+    stamp: Stamp | None = field(default=None, compare=False)
+    """Of the file as it was read; `None` where it could not be looked at. A file that was touched
+    and says what it said is the same agent.
+    """
 
     @property
     def stem(self) -> str:
@@ -81,6 +85,7 @@ class Registry:
         return entry.definition
 
 
+@lru_cache(maxsize=4096)  # a thousand agents that are looked at again have the names they had
 def slug_of(name: str) -> str:
     """`Python Reviewer` → `python-reviewer`, as `AgentDefinition.slug`."""
     return "-".join("".join(c if c.isalnum() else " " for c in name.lower()).split())
@@ -148,13 +153,22 @@ def built_in() -> Path:
 
 
 def load(
-    root: Path, *, home: Path, profile: str = READ_ONLY, cached: Sequence[AgentEntry] = ()
+    root: Path,
+    *,
+    home: Path,
+    profile: str = READ_ONLY,
+    ceilings: Policy = (),
+    cached: Sequence[AgentEntry] = (),
+    changed: Collection[str] = (),
 ) -> Registry:
     """Every agent that the workspace at `root` has: workspace, other tools', user's, built-in.
 
-    `profile` is what a file of another tool gets that says nothing of tools.
+    `profile` is what a file of another tool gets that says nothing of tools; grants are held
+    against `ceilings`, and get a remark where they are wider.
     An entry of `cached` whose file has not changed is taken as it is. Where a file has since
-    broken, its last version without errors stays in service. `profile` is `default_profile`.
+    broken, its last version without errors stays in service.
+    Files of the names in `changed` are read whatever their stamps: two writes of as many bytes
+    within one tick of the clock leave the same one.
     """
     before = {str(entry.path): entry for entry in cached}
     entries: list[AgentEntry] = []
@@ -165,7 +179,22 @@ def load(
         except OSError as fault:
             diagnostics.append(remark(place.folder, f"cannot be read: {fault.strerror}"))
             continue
-        entries += [_entry(path, place, profile, before.get(path)) for path in files]
+        for path in files:
+            known = before.get(path)
+            stamp = _stamp(path)
+            same = known is not None and stamp is not None and known.stamp == stamp
+            if known is not None and same and path.rpartition("/")[2] not in changed:
+                entries.append(known)
+            else:
+                entry = read_entry(
+                    path,
+                    place.origin,
+                    profile,
+                    ceilings=ceilings,
+                    stamp=stamp,
+                    bounds=place.bounds,
+                )
+                entries.append(_still_served(entry, known))
     entries = _shadow(entries)
     file = _aliases(root)
     registry = Registry(tuple(entries), file.names)
@@ -208,13 +237,11 @@ def _within(path: str, bounds: str) -> bool:
     return real == bounds or real.startswith(bounds.rstrip("/") + "/")
 
 
-def _entry(path: str, place: Place, profile: str, before: AgentEntry | None) -> AgentEntry:
-    stamp = _stamp(path)
-    if before is not None and stamp is not None and before.stamp == stamp:
-        return before
-    entry = read_entry(path, place.origin, profile, stamp=stamp, bounds=place.bounds)
+def _still_served(entry: AgentEntry, before: AgentEntry | None) -> AgentEntry:
+    """`entry`; where it has broken since, with its last version without errors."""
     if entry.definition is not None or before is None or before.definition is None:
         return entry
+    path = str(entry.path)
     kept = remark(path, "the last version without errors stays in service", code="stale")
     kept = replace(kept, severity=Severity.INFORMATION)
     return replace(
@@ -274,6 +301,7 @@ def read_entry(
     origin: str,
     profile: str = READ_ONLY,
     *,
+    ceilings: Policy = (),
     stamp: Stamp | None = None,
     bounds: str | None = None,
 ) -> AgentEntry:
@@ -284,7 +312,7 @@ def read_entry(
         found = remark(path, f"cannot be read: {fault.strerror}")
         return AgentEntry(Path(path), origin, None, (found,), stamp=stamp)
     file = Path(path)
-    definition, diagnostics = dialects.read(file, data, origin, profile=profile)
+    definition, diagnostics = dialects.read(file, data, origin, profile=profile, ceilings=ceilings)
     return AgentEntry(file, origin, definition, diagnostics, stamp=stamp)
 
 

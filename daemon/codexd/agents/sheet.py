@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
+from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeAlias, cast
 
+from codexd.agents.keys import DECIDING, HOMES, names_at
 from codexd.errors import Diagnostic, Severity, Source
 from codexd.policy import Grant
 
@@ -18,19 +20,6 @@ Span: TypeAlias = tuple[int, int, int, int]
 """Line, column, end line, end column: from 1, in code points, the end exclusive."""
 
 WHOLE: Span = (1, 1, 1, 1)
-
-DECIDING = frozenset(
-    (
-        "tools", "policies", "permissions", "fs", "net", "shell", "mcp", "read", "write", "exec",
-        "allow", "subprocess", "filesystem", "network", "context", "max_tokens", "secrets",
-        "redact", "retention", "resource_limits", "max_parallel_tasks", "timeout_seconds",
-        "termination_conditions", "type", "server", "artifacts", "duration_minutes",
-        "disallowedTools", "permissionMode", "maxTurns", "max_turns", "readonly", "sandbox_mode",
-        "mcp_servers", "mcpServers", "mcp-servers", "model",
-    )
-)  # fmt: skip
-"""Keys that say what an agent may do or spend: a slip of the pen in one is an error, since the
-file would otherwise serve with other rights than its author believes."""
 
 
 class Sheet:
@@ -45,15 +34,14 @@ class Sheet:
         value: dict[str, Any],
         keys: Mapping[KeyPath, Span],
         values: Mapping[KeyPath, Span],
-        homes: Mapping[str, str],
+        dialect: str,
     ) -> None:
-        """`homes` says of keys that decide something where they have their place, for one that
-        stands elsewhere; empty where this dialect has none for it.
-        """
         self.path, self.value, self.keys, self.values = path, value, keys, values
-        self.homes = homes
+        self.dialect, self.homes = dialect, HOMES[dialect]
         self.file = str(path)
         self.remarks: list[Diagnostic] = []
+        self.tool_words: dict[str, Grant] = {}
+        """By canonical name: the word of the file that first names that tool."""
 
     def remarked(self) -> tuple[Diagnostic, ...]:
         """All remarks, from the top of the file down."""
@@ -104,9 +92,13 @@ class Sheet:
     ) -> None:
         """Remark on an item of a list, where it stands."""
         line, column = grant.source.line, grant.source.column
-        at = next((at for at, span in self.keys.items() if span[:2] == (line, column)), ())
-        span = self.span(at) if at else (line, column, line, column + len(grant.value))
+        at, span = self.spots.get((line, column)) or ((), (line, column, line, column + 1))
         self.remark(severity, at, message, nearest=nearest, code=code, span=span)
+
+    @cached_property
+    def spots(self) -> dict[tuple[int, int], tuple[KeyPath, Span]]:
+        """What a grant may stand at, by line and column: keys, items, and words of a text."""
+        return {span[:2]: (at, self.span(at)) for at, span in reversed([*self.keys.items()])}
 
     def span(self, at: KeyPath) -> Span:
         """Where the value at `at` stands, else its key, else what holds it."""
@@ -227,17 +219,17 @@ class Sheet:
 
     # --- keys -------------------------------------------------------------------------------
 
-    def unknown(self, known: Iterable[str], *at: str | int) -> list[str]:
+    def unknown(self, *at: str | int) -> list[str]:
         """The keys at `at` that are near to nothing known, in order; others are remarked on."""
-        mapping = self.get(at)
+        mapping, known = self.get(at), names_at(self.dialect, *at)
         if not isinstance(mapping, dict):
             return []
         keys = cast("dict[str, Any]", mapping)
         return [key for key in keys if key not in known and not self._is_slip(key, known, at)]
 
-    def only(self, known: Iterable[str], *at: str | int) -> None:
-        """Remark on every key at `at` that is not among `known`."""
-        for key in self.unknown(known, *at):
+    def only(self, *at: str | int) -> None:
+        """Remark on every key at `at` that is not known there."""
+        for key in self.unknown(*at):
             here = ".".join(map(str, at))
             self.remark(
                 Severity.WARNING,
@@ -296,7 +288,11 @@ def nearest(word: str, known: Iterable[str]) -> str:
     if (same := plain.get(_plain(word))) is not None:
         return same
     close = difflib.get_close_matches(_plain(word), plain, 1, 0.8)
-    return plain[close[0]] if close else ""
+    # Two letters that changed places (`raed`) weigh too much in a short word.
+    letters = sorted(_plain(word))
+    swapped = (each for each in plain if sorted(each) == letters)
+    found = close[0] if close else next(swapped, "") if len(letters) > 2 else ""
+    return plain.get(found, "")
 
 
 def _plain(word: str) -> str:

@@ -66,6 +66,12 @@ CLAUDE: dict[str, tuple[str, ...]] = {
 }  # fmt: skip
 """Claude's names in lower case, and the built-in tools that serve; none where none does."""
 
+CLAUDE_SPELLED = (
+    "Read", "Grep", "Glob", "LS", "Edit", "MultiEdit", "Write", "Bash", "WebFetch", "WebSearch",
+    "TodoWrite", "Task",
+)  # fmt: skip
+"""Those of Claude's names that something serves for, as Claude writes them."""
+
 _FIND = ("codebase_search", "grep", "glob", "list_dir")
 VSCODE: dict[str, tuple[str, ...]] = {
     "codebase": ("codebase_search",),
@@ -104,3 +110,10 @@ VSCODE: dict[str, tuple[str, ...]] = {
     ),
 }  # fmt: skip
 """VS Code's names in lower case, likewise; of `search/codebase` the last part counts."""
+
+VSCODE_SPELLED = (
+    "search", "codebase", "textSearch", "fileSearch", "listDirectory", "usages", "readFile",
+    "changes", "problems", "edit", "editFiles", "createFile", "runCommands", "fetch", "webSearch",
+    "todos", "runSubagent",
+)  # fmt: skip
+"""Those of VS Code's names that something serves for, as VS Code writes them."""

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TypeAlias
 
 from codexd.agents.dialects import READ_ONLY
 from codexd.agents.registry import AgentEntry, Registry, load, places, read_entry, remark
 from codexd.errors import Diagnostic
+from codexd.policy import Policy
 
 Checked: TypeAlias = tuple[Path, tuple[Diagnostic, ...]]
 """A file (or folder) and what there is to say of it; nothing where it is right."""
@@ -18,23 +19,30 @@ SUFFIXES = (".yaml", ".yml", ".toml", ".md")
 
 
 def check_paths(
-    paths: Sequence[Path], *, root: Path, home: Path, profile: str = READ_ONLY
+    paths: Sequence[Path],
+    *,
+    root: Path,
+    home: Path,
+    profile: str = READ_ONLY,
+    ceilings: Policy = (),
 ) -> tuple[Checked, ...]:
     """The agent files among `paths` (a folder: those in it), each with its diagnostics.
 
     Without paths: every file of the registry, aliases and folders included. A path keeps the form
     in which it was given.
     """
-    registry = load(root, home=home, profile=profile)
+    registry = load(root, home=home, profile=profile, ceilings=ceilings)
     if not paths:
         return _whole(registry)
     known = {os.path.realpath(entry.path): entry for entry in registry.entries}
     origins = {os.path.realpath(each.folder): each.origin for each in places(root, home)}
     # Given twice, as a file and by its folder, it is checked once.
     files = {os.path.realpath(file): file for path in paths for file in _files(path)}
-    return tuple(
-        _check(file, real, known, origins, registry, profile) for real, file in files.items()
-    )
+
+    def read(file: Path, origin: str) -> tuple[Diagnostic, ...]:
+        return read_entry(str(file), origin, profile, ceilings=ceilings).diagnostics
+
+    return tuple(_check(file, real, known, origins, registry, read) for real, file in files.items())
 
 
 def _whole(registry: Registry) -> tuple[Checked, ...]:
@@ -68,7 +76,7 @@ def _check(
     known: dict[str, AgentEntry],
     origins: dict[str, str],
     registry: Registry,
-    profile: str,
+    read: Callable[[Path, str], tuple[Diagnostic, ...]],
 ) -> Checked:
     if real in known:
         return file, known[real].diagnostics
@@ -81,7 +89,7 @@ def _check(
         message = f"is no agent file: expected one of {', '.join(SUFFIXES)}"
         return file, (remark(str(file), message),)
     origin = origins.get(os.path.dirname(real)) or _origin(file)  # noqa: PTH120 - a real path's text
-    return file, read_entry(str(file), origin, profile).diagnostics
+    return file, read(file, origin)
 
 
 def _origin(file: Path) -> str:

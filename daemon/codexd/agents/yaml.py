@@ -8,6 +8,7 @@ PyYAML's own composers are not used: the C one crashes on 100,000 brackets, and 
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, TypeAlias, cast
@@ -72,11 +73,12 @@ def parse(text: str, *, first_line: int = 1) -> Document:
 
     Raises `YamlFault`.
     """
+    lines = _Lines(text, first_line)
     try:
-        return _Reader(text, first_line - 1).document()
+        return _Reader(text, lines).document()
     except yaml.MarkedYAMLError as error:
         mark: Any = error.problem_mark or error.context_mark
-        line, column = (mark.line + first_line, mark.column + 1) if mark else (first_line, 1)
+        line, column = lines.place(mark) if mark else (first_line, 1)
         sign = text[mark.index : mark.index + 1] if mark else ""
         raise YamlFault(_plain(error, sign), Place(line, column, line, column + 1)) from None
     except yaml.reader.ReaderError as error:
@@ -124,12 +126,29 @@ class _Open:
     """Of a mapping: the key whose value comes next."""
 
 
+class _Lines:
+    """Lines as editors count them: YAML ends one at three more signs, so then marks mislead."""
+
+    def __init__(self, text: str, first: int) -> None:
+        self._first = first
+        self._starts: list[int] | None = None
+        if not text.isascii() and re.search("[\x85\u2028\u2029]", text):
+            self._starts = [0, *(each.end() for each in re.finditer(r"\r\n|\r|\n", text))]
+
+    def place(self, mark: Any) -> tuple[int, int]:
+        """The line and the column of `mark`."""
+        if self._starts is None:
+            return mark.line + self._first, mark.column + 1
+        n = bisect_right(self._starts, mark.index) - 1
+        return n + self._first, mark.index - self._starts[n] + 1
+
+
 class _Reader:
     """Events into values; its own stack, so that no text can exhaust Python's."""
 
-    def __init__(self, text: str, line_offset: int) -> None:
+    def __init__(self, text: str, lines: _Lines) -> None:
         self._events: Iterator[Any] = yaml.parse(text, Loader=_LOADER)  # pyright: ignore[reportUnknownMemberType]
-        self._offset = line_offset + 1
+        self._lines = lines
         self._found = Document(None)
 
     def document(self) -> Document:
@@ -201,7 +220,7 @@ class _Reader:
 
     def _end(self, event: Any, closed: _Open) -> None:
         place = self._found.values[closed.path]
-        end = event.end_mark.line + self._offset, event.end_mark.column + 1
+        end = self._lines.place(event.end_mark)
         if not closed.is_flow and closed.value:
             # libyaml ends a block where the next thing begins; it ends with its last item.
             last = len(closed.value) - 1 if isinstance(closed.value, list) else [*closed.value][-1]
@@ -218,8 +237,7 @@ class _Reader:
         return place
 
     def _place(self, event: Any) -> Place:
-        start, end, offset = event.start_mark, event.end_mark, self._offset
-        return Place(start.line + offset, start.column + 1, end.line + offset, end.column + 1)
+        return Place(*self._lines.place(event.start_mark), *self._lines.place(event.end_mark))
 
 
 _NUMBERS = re.compile(

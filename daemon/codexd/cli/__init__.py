@@ -29,6 +29,22 @@ def _run(arguments: list[str]) -> int:
 
         sys.stdout.write(f"codexd {__version__}\n")
         return 0
+    if arguments in (["lsp"], ["lsp", "--stdio"]):
+        return _lsp(arguments)
     from codexd.cli.command import run
 
     return run(arguments)
+
+
+def _lsp(arguments: list[str]) -> int:
+    """`codexd lsp`: an editor waits for it, so nothing of the terminal is imported."""
+    import os
+
+    from codexd.daemon.bridge import bridge
+
+    try:
+        return bridge(os.environ)
+    except Exception as fault:  # noqa: BLE001 - the edge of the process: all ends as a status
+        from codexd.cli.command import ended_by
+
+        return ended_by(fault, arguments)

@@ -47,7 +47,11 @@ def _names(door: Door) -> list[str]:
 
 def _registry(door: Door, config: Config) -> Registry:
     """The agents alone: nothing of a run is needed, and a journal that is broken not opened."""
-    return load(config.workspace.root, home=home_of(door.env), profile=config.default_profile)
+    from codexd.orchestrator.opening import ceilings_of
+
+    ceilings = ceilings_of(config)
+    root, home, profile = config.workspace.root, home_of(door.env), config.default_profile
+    return load(root, home=home, profile=profile, ceilings=ceilings)
 
 
 def _registry_told(door: Door, config: Config) -> Registry:
@@ -214,6 +218,8 @@ def _short(source: Source, root: Path) -> str:
 
 def validate(door: Door) -> int:
     """`codexd agents validate [PATH…]`: 1 where a file has an error."""
+    from codexd.orchestrator.opening import ceilings_of
+
     paths = [Path(path) for path in door.asked.all("PATH")]
     config = _config(door)
     checked = check_paths(
@@ -221,6 +227,7 @@ def validate(door: Door) -> int:
         root=config.workspace.root,
         home=home_of(door.env),
         profile=config.default_profile,
+        ceilings=ceilings_of(config),
     )
     found = [diagnostic for _, diagnostics in checked for diagnostic in diagnostics]
     if door.json:
@@ -236,6 +243,16 @@ def diagnostics_lines(found: Sequence[Diagnostic], here: Path) -> list[str]:
     """`file:line:column: severity: message`, as editors and compilers write them."""
     ordered = sorted(found, key=lambda each: (str(each.path), each.line, each.column))
     return [str(each).removeprefix(f"{here}/") for each in ordered]
+
+
+def schema(door: Door) -> int:
+    """`codexd agents schema --format yaml|toml|…`: for tools that check files by a JSON schema."""
+    from codexd.agents.schema import schema_of
+
+    door.give(
+        schema_of(door.asked.one("--format") or "yaml", "ja" if door.text.lang == "ja" else "en")
+    )
+    return 0
 
 
 def export(door: Door) -> int:

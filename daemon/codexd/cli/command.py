@@ -62,7 +62,12 @@ def _act(argv: list[str], text: Text) -> int:
     except BrokenPipeError:
         raise
     except BaseException as fault:  # noqa: BLE001 - the edge of the process: all ends as a status
-        return _ended_by(fault, argv, text)
+        return _told(fault, argv, text)
+
+
+def ended_by(fault: BaseException, argv: list[str]) -> int:
+    """Tell of `fault`, which ended `codexd ARGV…`; the exit status."""
+    return _told(fault, argv, Text(language(argv, os.environ)))
 
 
 def handler(spelling: str) -> Callable[[Door], int]:
@@ -73,7 +78,7 @@ def handler(spelling: str) -> Callable[[Door], int]:
     return getattr(import_module(f"codexd.cli.{module}"), name)
 
 
-def _ended_by(fault: BaseException, argv: list[str], text: Text) -> int:
+def _told(fault: BaseException, argv: list[str], text: Text) -> int:
     """Tell of `fault` on stderr (and as JSON on stdout where that was asked for)."""
     from codexd.cli.faults import CANCELLED, FAILED, foreseen, lines_of, message_of, status_of
     from codexd.errors import leaves

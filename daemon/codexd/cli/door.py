@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING, Protocol, TextIO
 
 from codexd.cli.faults import Misuse
 from codexd.cli.page import Page, is_terminal, page_of
@@ -16,7 +16,60 @@ from codexd.cli.parse import Asked
 from codexd.cli.text import Text
 
 if TYPE_CHECKING:
-    from codexd.orchestrator import Ask, Check, Orchestrator, Told
+    from codexd.cli.remote import Remote
+    from codexd.daemon.attach import Attached
+    from codexd.orchestrator import (
+        Ask,
+        Check,
+        CreateAgent,
+        Delegate,
+        DelegateParallel,
+        Orchestrator,
+        Resume,
+        Told,
+        Undone,
+    )
+    from codexd.runs.view import RunView
+
+
+class Runner(Protocol):
+    """What a command asks that runs agents: an orchestrator in this process, or the daemon's."""
+
+    async def delegate(self, request: Delegate) -> RunView:
+        """The ended run."""
+        ...
+
+    async def delegate_parallel(self, request: DelegateParallel) -> RunView:
+        """The ended group."""
+        ...
+
+    async def create_agent(self, request: CreateAgent) -> RunView:
+        """The ended run of the agent made, or that of its making."""
+        ...
+
+    async def resume(self, request: Resume) -> RunView:
+        """The run, driven to its end."""
+        ...
+
+    async def undo(self, run_id: str | None = None) -> Undone:
+        """What was put back."""
+        ...
+
+    async def cancel(self, run_id: str | None = None) -> tuple[str, ...]:
+        """Have the run (`None`: those of this command) end as `cancelled`; the ids asked."""
+        ...
+
+    async def suspend(self) -> None:
+        """Have the runs of this command leave off, to be resumed."""
+        ...
+
+    def abandon(self) -> None:
+        """This process ends without waiting for its runs."""
+        ...
+
+    def roots(self) -> Sequence[RunView]:
+        """The root runs of this command, as they are now."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +126,7 @@ class Door:
             raise Misuse("both", one="ID", other="--last")
         return named
 
-    def show(self, lines: Sequence[str]) -> None:
+    def show(self, lines: Iterable[str]) -> None:
         """Write lines to stdout."""
         self.out.write("".join(f"{line}\n" for line in lines))
         self.out.flush()
@@ -107,6 +160,58 @@ class Door:
             ask=ask,
             tell=tell or unheard,
         )
+
+    @property
+    def stays(self) -> bool:
+        """Whether runs are driven by this process, and not by the workspace's daemon."""
+        return self.asked.has("--standalone") or self.env.get("CI") == "true"
+
+    def runner(
+        self, ask: Ask | None, tell: Callable[[Told], None]
+    ) -> AbstractAsyncContextManager[Runner]:
+        """What runs agents in the folder's workspace: its daemon, started where none runs, or this
+        process. Raises `Refused`, `Unavailable`.
+        """
+        if self.stays:
+            return self.open(ask, tell)
+        from codexd.daemon.attach import attach
+
+        attached = attach(str(self.root), self.env, door="cli")
+        if attached.started:
+            end = self.command("codexd daemon stop")
+            line = self.text("daemon.started", pid=attached.pid, root=self.root, end=end)
+            self.err.write(f"{line}\n")
+        return self._remote(attached, ask, tell)
+
+    def daemon(self) -> AbstractAsyncContextManager[Remote]:
+        """The workspace's daemon, as it is. Raises `IllegalMove` where none runs."""
+        from codexd.daemon.attach import find
+        from codexd.errors import IllegalMove
+        from codexd.orchestrator.verbs import unheard
+
+        attached = find(str(self.root), self.env, door="cli")
+        if attached is None:
+            raise IllegalMove(
+                self.text("cancel.no-daemon", root=self.root),
+                help=self.text("cancel.no-daemon.help"),
+            )
+        return self._remote(attached, None, unheard)
+
+    def _remote(
+        self, attached: Attached, ask: Ask | None, tell: Callable[[Told], None]
+    ) -> AbstractAsyncContextManager[Remote]:
+        from codexd.cli.remote import Remote
+
+        flags = {"model": self._model(), "config": self._overrides()}
+        return Remote.open(attached, self, flags, ask, tell)
+
+    def _model(self) -> str | None:
+        """`-m`; a recording is named by its whole path, since the daemon is in another folder."""
+        named = self.asked.one("--model")
+        kind, slash, path = (named or "").partition("/")
+        if kind != "replay" or not slash:
+            return named
+        return f"replay/{Path(path).absolute()}"
 
     async def examine(self) -> tuple[Check, ...]:
         """What `doctor` says of the folder's workspace, with `-m` and `-c` in force."""

@@ -12,6 +12,7 @@ from codexd.cli.live import Stage
 from codexd.cli.render import go_on, result, run_page, runs_table, undone_page
 from codexd.cli.units import read_count
 from codexd.orchestrator import Undone
+from codexd.orchestrator.verbs import unheard
 from codexd.runs.view import RunView
 
 
@@ -65,7 +66,7 @@ def undo(door: Door) -> int:
     which = door.run_id()
 
     async def ask() -> Undone:
-        async with door.open() as codexd:
+        async with door.runner(None, unheard) as codexd:
             return await codexd.undo(which)
 
     undone = anyio.run(ask)
@@ -74,6 +75,28 @@ def undo(door: Door) -> int:
     else:
         door.show(undone_page(undone, door.page))
     return 1 if undone.conflicts else 0
+
+
+def cancel(door: Door) -> int:
+    """`codexd runs cancel [ID | --last]`: 0 once the daemon has told the runs."""
+    which, last = door.run_id(), door.asked.has("--last")
+
+    async def ask() -> list[RunView]:
+        async with door.daemon() as remote, door.open() as here:
+            if which is None and not last:
+                stopped = await remote.cancel_all()
+            else:
+                stopped = await remote.cancel((await here.run(which)).id)
+            return [await here.run(run) for run in stopped]
+
+    runs = anyio.run(ask)
+    if door.json:
+        door.give({"runs": [run.id for run in runs]})
+    elif runs:
+        door.show(door.text("cancel.asked", run=run.short, agent=run.agent) for run in runs)
+    else:
+        door.show([door.text("cancel.none")])
+    return 0
 
 
 async def _watch(door: Door) -> RunView:

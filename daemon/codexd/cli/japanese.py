@@ -12,6 +12,70 @@ from functools import cache
 from string import Formatter
 
 JAPANESE = {
+    # The daemon, and how clients come to it.
+    "`{name}` is {value}; it goes from 1 to {most}": (
+        "`{name}` は {value} です。1 から {most} までです"
+    ),
+    "run `{run}` is not under way: it is {status}": "実行 `{run}` は進行中ではありません: {status}",
+    "end it where it was started: Ctrl-C there, or `kill` that process": (
+        "始めた場所で終わらせてください: そこで Ctrl-C、またはそのプロセスを `kill`"
+    ),
+    "no daemon can be had here: {why}": "ここではデーモンを使えません: {why}",
+    "its folder must be yours to write; XDG_STATE_HOME names another place for it": (
+        "フォルダーに書き込み権限が要ります。XDG_STATE_HOME で別の場所にできます"
+    ),
+    "the daemon did not start: {why}": "デーモンが起動しませんでした: {why}",
+    "its log may say why: {path}": "理由はログにあるかもしれません: {path}",
+    "the daemon ended as soon as it had begun": "デーモンは起動してすぐに終わりました",
+    "its log says why: {path}": "理由はログにあります: {path}",
+    "another client has been starting it for too long": "別のクライアントの起動処理が終わりません",
+    "another daemon runs": "別のデーモンが動いています",
+    "ask again in a moment": "少し待ってからもう一度試してください",
+    "the daemon (pid {pid}) does not answer": "デーモン (pid {pid}) が応答しません",
+    "`codexd daemon restart` ends it": "`codexd daemon restart` で終わらせられます",
+    "the daemon (pid {pid}) cannot be reached from here: {why}": (
+        "デーモン (pid {pid}) にここからは接続できません: {why}"
+    ),
+    "a sandbox may keep this process from its socket; `--standalone` needs none": (
+        "サンドボックスがソケットを妨げているかもしれません。`--standalone` なら不要です"
+    ),
+    "a sandbox may keep this process from it; `--standalone` needs none": (
+        "サンドボックスが妨げているかもしれません。`--standalone` なら不要です"
+    ),
+    "the daemon (pid {pid}) refused: {why}": "デーモン (pid {pid}) が拒否しました: {why}",
+    "the token is not that of endpoint.json": "トークンが endpoint.json のものと違います",
+    "`codexd daemon restart` has it make a new endpoint": (
+        "`codexd daemon restart` で endpoint.json が作り直されます"
+    ),
+    "it speaks protocol {ours}, the client speaks {theirs}": (
+        "デーモンのプロトコルは {ours}、クライアントは {theirs} です"
+    ),
+    "update the older of the two; `codexd daemon stop` ends the one that runs": (
+        "古い方を更新してください。動いている方は `codexd daemon stop` で止まります"
+    ),
+    "it is about to end": "まもなく終わります",
+    "the client may gain no privileges, and codexd may": (
+        "クライアントは権限を得られませんが、codexd は得られます"
+    ),
+    "the client's system calls are filtered": "クライアントのシステムコールは制限されています",
+    "the client is in a container of its own ({names})": (
+        "クライアントは別のコンテナーにいます ({names})"
+    ),
+    "start this outside of the sandbox, or with `--standalone`": (
+        "サンドボックスの外で、または `--standalone` で起動してください"
+    ),
+    "the daemon of {root} runs on {host}": "{root} のデーモンは {host} で動いています",
+    "end it there": "そこで止めてください",
+    "the connection to the daemon is lost; editors start this again": (
+        "デーモンとの接続が切れました。エディターが起動し直します"
+    ),
+    "codexd is about to end here, so no run begins": (
+        "codexd はまもなく終わるので、実行は始まりません"
+    ),
+    "what came in on stdin is no message of the Language Server Protocol: {why}": (
+        "標準入力に来たものは Language Server Protocol のメッセージではありません: {why}"
+    ),
+    "`codexd lsp` is for editors to start": "`codexd lsp` はエディターが起動するものです",
     # Why a run ended, and what was noted on the way.
     "the next step could cost {needed} and {left} were left, so it was not begun": (
         "次の一歩は最大 {needed} かかりますが、残りは {left} なので始めませんでした"

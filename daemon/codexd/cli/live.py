@@ -153,8 +153,11 @@ class Screen:
 class Stage:
     """Where runs are shown while they go on: one of a terminal's rows, or plain lines."""
 
-    def __init__(self, stream: TextIO, page: Page, look: Look, *, repaints: bool) -> None:
-        self._stream, self._page, self._look = stream, page, look
+    def __init__(
+        self, stream: TextIO, page: Page, look: Look = lambda: (), *, repaints: bool
+    ) -> None:
+        self._stream, self._page = stream, page
+        self.look = look
         self.screen = Screen(stream) if repaints else None
         self._told: dict[str, bool] = {}
         """By run, whether its end was told."""
@@ -173,12 +176,12 @@ class Stage:
         if self.paused:
             return
         if self.screen is None:
-            self._tell(self._look())
+            self._tell(self.look())
             return
         width, height = self.screen.size
         page = Page(self._page.text, width, self._page.color)
         # Two lines stay free, for the cursor's and the footer.
-        lines = live_rows(self._look(), page, frame=self._frame, height=max(1, height - 2))
+        lines = live_rows(self.look(), page, frame=self._frame, height=max(1, height - 2))
         self._frame += 1
         if self._footer:
             lines.append(cut(self._footer, width - 1))

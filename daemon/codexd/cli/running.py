@@ -13,11 +13,12 @@ from pathlib import Path
 from typing import TypeVar
 
 import anyio
+from anyio.abc import TaskStatus
 
 from codexd.cli.agents import diagnostics_lines
 from codexd.cli.asking import Asker
 from codexd.cli.columns import clean
-from codexd.cli.door import Door
+from codexd.cli.door import Door, Runner
 from codexd.cli.exits import exit_status
 from codexd.cli.faults import CANCELLED, FAILED, Misuse, lines_of
 from codexd.cli.live import Stage
@@ -34,8 +35,6 @@ from codexd.orchestrator import (
     Delegate,
     DelegateParallel,
     Kept,
-    Notice,
-    Orchestrator,
     Remarks,
     Resume,
     Told,
@@ -46,7 +45,7 @@ MOST_REMARKS = 5
 """How many of them a run begins with."""
 
 T = TypeVar("T")
-Act = Callable[[Orchestrator, Stage], Awaitable[RunView]]
+Act = Callable[[Runner], Awaitable[RunView]]
 
 
 def delegate(door: Door) -> int:
@@ -61,7 +60,7 @@ def delegate(door: Door) -> int:
         deadline_seconds=_read(asked, "--deadline", read_seconds),
     )
 
-    async def act(codexd: Orchestrator, stage: Stage) -> RunView:
+    async def act(codexd: Runner) -> RunView:
         return await codexd.delegate(_placed(request, door))
 
     return anyio.run(_drive, door, act)
@@ -77,7 +76,7 @@ def delegate_parallel(door: Door) -> int:
         deadline_seconds=_read(asked, "--deadline", read_seconds),
     )
 
-    async def act(codexd: Orchestrator, stage: Stage) -> RunView:
+    async def act(codexd: Runner) -> RunView:
         runs = tuple(_placed(run, door) for run in request.runs)
         return await codexd.delegate_parallel(replace(request, runs=runs))
 
@@ -95,7 +94,7 @@ def agent_create(door: Door) -> int:
         save=asked.has("--save"),
     )
 
-    async def act(codexd: Orchestrator, stage: Stage) -> RunView:
+    async def act(codexd: Runner) -> RunView:
         return await codexd.create_agent(request)
 
     return anyio.run(_drive, door, act)
@@ -111,7 +110,7 @@ def resume(door: Door) -> int:
         deadline_seconds=_read(asked, "--deadline", read_seconds),
     )
 
-    async def act(codexd: Orchestrator, stage: Stage) -> RunView:
+    async def act(codexd: Runner) -> RunView:
         return await codexd.resume(request)
 
     return anyio.run(_drive, door, act)
@@ -178,49 +177,19 @@ def place(path: str, folder: Path, root: Path) -> str:
 # --- the run ---------------------------------------------------------------------------------
 
 
-class _Roots:
-    """The root runs that this process drives, in the order in which they began."""
-
-    def __init__(self) -> None:
-        self._codexd: Orchestrator | None = None
-        self._roots: dict[str, None] = {}
-        self._seen: set[str] = set()
-
-    def follow(self, codexd: Orchestrator) -> None:
-        """Hear of every run of `codexd`."""
-        self._codexd = codexd
-        codexd.listen(self._hear)
-
-    def look(self) -> list[RunView]:
-        """The roots as they are now."""
-        if self._codexd is None:
-            return []
-        views = [self._codexd.live(root) for root in self._roots]
-        return [view for view in views if view is not None]
-
-    def _hear(self, notice: Notice) -> None:
-        if self._codexd is None or notice.run in self._seen:
-            return
-        view = self._codexd.live(notice.run)
-        if view is not None:
-            self._seen.add(notice.run)
-            self._roots[view.root] = None
-
-
 async def _drive(door: Door, act: Act) -> int:
     """Have `act` done, shown while it goes on, its result given; the exit status."""
     # What is imported stays: looking through it for garbage takes a tenth of the time of many runs.
     gc.freeze()
     output = _output(door)
-    roots = _Roots()
-    stage = Stage(door.err, door.progress, roots.look, repaints=door.repaints)
+    stage = Stage(door.err, door.progress, repaints=door.repaints)
     asker = Asker(stage, door.progress)
     ask, tell = asker.ask if door.can_ask else None, partial(_tell, door, stage)
-    async with door.open(ask, tell) as codexd:
-        roots.follow(codexd)
+    async with door.runner(ask, tell) as codexd:
+        stage.look = codexd.roots
         heard: list[int] = []
         obey = partial(_obey_signals, codexd, stage, asker, door, heard)
-        run = await _staged(stage, asker, obey, partial(act, codexd, stage))
+        run = await _staged(stage, asker, obey, partial(act, codexd))
         # A terminal that shows progress and no result keeps the rows.
         stage.end(run, keep=not door.out.isatty())
         status = _give(run, door, output)
@@ -231,15 +200,16 @@ async def _drive(door: Door, act: Act) -> int:
 async def _staged(
     stage: Stage,
     asker: Asker,
-    obey: Callable[[], Coroutine[None, None, None]],
+    obey: Callable[..., Coroutine[None, None, None]],
     act: Callable[[], Awaitable[RunView]],
 ) -> RunView:
     """The run that `act` ends with; until then shown, and stopped by signals."""
     ended: list[RunView] = []
     try:
         async with anyio.create_task_group() as tasks:
+            # Before anything is begun or shown: whoever stops it then is heard.
+            await tasks.start(obey)
             tasks.start_soon(stage.show)
-            tasks.start_soon(obey)
             ended.append(await act())
             tasks.cancel_scope.cancel()
     except* Denied as denied:
@@ -254,7 +224,13 @@ async def _staged(
 
 
 async def _obey_signals(
-    codexd: Orchestrator, stage: Stage, asker: Asker, door: Door, heard: list[int]
+    codexd: Runner,
+    stage: Stage,
+    asker: Asker,
+    door: Door,
+    heard: list[int],
+    *,
+    task_status: TaskStatus[None],
 ) -> None:
     """The first request to stop (Ctrl-C, TERM, a closed terminal) is `heard`: the runs end in
     order. Another Ctrl-C or TERM ends this process at once.
@@ -264,6 +240,7 @@ async def _obey_signals(
     minded = [number for number in wanted if signal.getsignal(number) is not signal.SIG_IGN]
     async with anyio.create_task_group() as tasks:
         with anyio.open_signal_receiver(*minded) as signals:
+            task_status.started()
             async for number in signals:
                 if not heard:
                     heard.append(number)

@@ -327,6 +327,49 @@ SENTENCES: Mapping[str, tuple[str, str]] = {
     # --help
     "usage": ("usage:", "使い方:"),
     "usage.verbs": ("verbs", "コマンド"),
+    # Stopping what the daemon drives.
+    "cancel.asked": ("{run} {agent} was asked to stop", "{run} {agent} に停止を求めました"),
+    "cancel.none": ("no run is under way", "進行中の実行はありません"),
+    "cancel.no-daemon": (
+        "no daemon runs for {root}, so no run of it is under way",
+        "{root} のデーモンは動いていないので、進行中の実行はありません",
+    ),
+    "cancel.no-daemon.help": (
+        "a run that a terminal drives ends with Ctrl-C there",
+        "端末が動かしている実行は、その端末の Ctrl-C で終わります",
+    ),
+    # The daemon.
+    "daemon.lost": (
+        "the daemon has gone; what happened is in the audit log",
+        "デーモンが終了しました。起きたことは監査ログに残っています",
+    ),
+    "daemon.logs": ("`codexd daemon logs` shows more", "詳しくは `codexd daemon logs`"),
+    "daemon.started": (
+        "a daemon runs for {root}: pid {pid}; `{end}` ends it",
+        "{root} のデーモンを起動しました: pid {pid}。停止は `{end}`",
+    ),
+    "daemon.there": (
+        "a daemon was running already for {root}: pid {pid}; `{end}` ends it",
+        "{root} のデーモンはすでに動いています: pid {pid}。停止は `{end}`",
+    ),
+    "daemon.stopped": ("the daemon (pid {pid}) has ended", "デーモン (pid {pid}) を停止しました"),
+    "daemon.none": ("no daemon runs for {root}", "{root} のデーモンは動いていません"),
+    "daemon.no-log": (
+        "no daemon has run yet: no {path}",
+        "まだ動いたことがありません: {path} なし",
+    ),
+    "daemon.version": ("version", "版"),
+    "daemon.root": ("workspace", "ワークスペース"),
+    "daemon.uptime": ("up for", "稼働時間"),
+    "daemon.clients": ("clients", "接続数"),
+    "daemon.runs": ("runs", "実行数"),
+    "daemon.exit": ("idle exit", "自動終了"),
+    "daemon.idle": (
+        "after {time} without a client and a run",
+        "接続も実行もない状態が {time} 続くと",
+    ),
+    "daemon.stays": ("never", "なし"),
+    "daemon.log": ("log", "ログ"),
     "usage.arguments": ("arguments", "引数"),
     "usage.flags": ("flags", "フラグ"),
     "usage.everywhere": ("every verb", "共通フラグ"),

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from codexd.cli.text import Text
-from codexd.cli.verbs import EVERYWHERE, VERBS, Argument, Flag, Verb, Words
+from codexd.cli.verbs import EVERYWHERE, VERBS, Argument, Flag, Verb
+from codexd.words import Words
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from codexd.cli.verbs import Lang
+    from codexd.words import Lang
 
 # The two widths that our own texts have are told apart here: the tables of wcwidth take longer to
 # import than all the rest of this page.

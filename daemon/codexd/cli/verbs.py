@@ -8,25 +8,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from codexd.words import Words
+
 # `typing` takes longer to import than all of `--help` may, and nothing here needs it at run time.
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Literal, TypeAlias
 
-    Lang: TypeAlias = Literal["en", "ja"]
     Completes: TypeAlias = Literal["", "file", "folder", "agent", "agents", "run"]
-
-
-@dataclass(frozen=True, slots=True)
-class Words:
-    """One sentence in both languages."""
-
-    en: str
-    ja: str
-
-    def in_(self, lang: Lang) -> str:
-        """The sentence in `lang`."""
-        return self.ja if lang == "ja" else self.en
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +138,11 @@ FAIL_ON = Flag(
     metavar="SEVERITY",
     choices=("error", "warning"),
 )
-RUNNING = (MODEL, CD, SET, BUDGET_USD, FAIL_ON)
+ALONE = Flag(
+    "--standalone",
+    Words("in this process, not the daemon (as in CI)", "デーモンを使わずに実行 (CI と同じ)"),
+)
+RUNNING = (MODEL, CD, SET, BUDGET_USD, FAIL_ON, ALONE)
 """The flags of every verb that runs an agent."""
 
 WHICH_RUN = Argument(
@@ -295,6 +288,22 @@ VERBS = (
         ),
     ),
     Verb(
+        "agents schema",
+        Words(
+            "the keys of agent files, as a JSON schema", "エージェントファイルのキー (JSON Schema)"
+        ),
+        "agents:schema",
+        (),
+        (
+            Flag(
+                "--format",
+                Words("whose files", "どの形式か"),
+                metavar="FORMAT",
+                choices=("yaml", "toml", "claude", "cursor", "vscode"),
+            ),
+        ),
+    ),
+    Verb(
         "runs list",
         Words("the latest runs", "最近の実行"),
         "history:list_",
@@ -341,11 +350,18 @@ VERBS = (
         ),
     ),
     Verb(
+        "runs cancel",
+        Words("stop a run of the daemon; else all", "デーモンの実行を止める (省略時は全部)"),
+        "history:cancel",
+        (WHICH_RUN,),
+        (LAST, CD),
+    ),
+    Verb(
         "runs undo",
         Words("put back the files that a run wrote", "実行が書いたファイルを元に戻す"),
         "history:undo",
         (WHICH_RUN,),
-        (LAST, CD),
+        (LAST, CD, ALONE),
     ),
     Verb(
         "models",
@@ -391,6 +407,58 @@ VERBS = (
         "audit:verify",
         (),
         (CD,),
+    ),
+    Verb(
+        "lsp",
+        Words("a language server on stdin and stdout", "標準入出力の言語サーバー (エディター用)"),
+        "daemons:lsp",
+        (),
+        (
+            Flag("--stdio", Words("as without it", "省略時と同じ")),
+            Flag(
+                "--standalone",
+                Words("serve in this process, without a daemon", "デーモンを使わずに動く"),
+            ),
+        ),
+    ),
+    Verb(
+        "daemon start",
+        Words("start this workspace's daemon", "このワークスペースのデーモンを起動"),
+        "daemons:start",
+        (),
+        (CD,),
+    ),
+    Verb(
+        "daemon stop",
+        Words("end it; runs leave off, to be resumed", "停止する (実行は後で再開できる)"),
+        "daemons:stop",
+        (),
+        (CD,),
+    ),
+    Verb(
+        "daemon restart",
+        Words("end it and start another", "停止して起動し直す"),
+        "daemons:restart",
+        (),
+        (CD,),
+    ),
+    Verb(
+        "daemon status",
+        Words("whether it runs, for whom, since when", "動いているか、誰のためか、いつからか"),
+        "daemons:status",
+        (),
+        (CD,),
+    ),
+    Verb(
+        "daemon logs",
+        Words("what it did", "デーモンのログ"),
+        "daemons:logs",
+        (),
+        (
+            Flag("--follow", Words("and go on as it happens", "続けて表示"), short="-f"),
+            Flag("--limit", Words("how many lines (50)", "行数 (50)"), metavar="N"),
+            CD,
+        ),
     ),
     Verb(
         "doctor",

@@ -11,8 +11,8 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any, cast
 
+from codexd.config import places
 from codexd.config.positions import KeyPath, Span, TomlFault, parse_toml_spans
-from codexd.config.workspace import home_of
 from codexd.errors import BadConfig, Diagnostic, Severity, Source
 
 LARGEST = 1_000_000
@@ -91,15 +91,14 @@ def files(root: Path, env: Mapping[str, str]) -> Iterator[Input]:
 
     Raises `BadConfig` for one that cannot be read or is no TOML.
     """
-    ours = home_of(env) / ".codex" / "codexd.toml"
-    codexs = codex_home(env) / "config.toml"
-    places = (
-        (Author.WORKSPACE, root / ".codex" / "codexd.toml", False),
+    mine, ours, their_mine, codexs = map(Path, places.config_files(str(root), env))
+    given = (
+        (Author.WORKSPACE, mine, False),
         (Author.USER, ours, False),
-        (Author.WORKSPACE, root / ".codex" / "config.toml", True),
+        (Author.WORKSPACE, their_mine, True),
         (Author.USER, codexs, True),
     )
-    for author, path, is_codex in places:
+    for author, path, is_codex in given:
         # In the home folder itself both are one file, and it is the user's.
         if author is Author.WORKSPACE and _is_same(path, codexs if is_codex else ours):
             continue
@@ -118,7 +117,7 @@ def files(root: Path, env: Mapping[str, str]) -> Iterator[Input]:
 
 def codex_home(env: Mapping[str, str]) -> Path:
     """Codex's own folder: `$CODEX_HOME`, else `~/.codex`. Ours is `~/.codex` always."""
-    return Path(env["CODEX_HOME"]) if env.get("CODEX_HOME") else home_of(env) / ".codex"
+    return Path(places.codex_home(env))
 
 
 def _keys(key: str) -> tuple[str, ...]:

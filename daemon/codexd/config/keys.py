@@ -76,6 +76,7 @@ KEYS: dict[tuple[str, ...], Kind] = {
     ("journal", "keep_days"): _whole(1),
     ("journal", "keep_mb"): _whole(1),
     ("journal", "hold_seconds"): _whole(0),
+    ("daemon", "idle_seconds"): _whole(0),
     ("policy",): TABLE,
     ("mcp_servers",): TABLE,
 }
@@ -98,6 +99,7 @@ _NOT_THE_WORKSPACES = {
     "may_raise_budget": (Severity.WARNING, _WIDENS),
     "default_profile": (Severity.WARNING, _WIDENS),
     "journal": (Severity.WARNING, "a repository does not decide what is kept of its runs"),
+    "daemon": (Severity.WARNING, "a repository does not decide how long your processes stay"),
 }
 
 # A command line is pasted more easily than a file is edited.

@@ -45,6 +45,8 @@ class Config:
     """How much of such conversations is kept."""
     journal_hold_seconds: int = 60
     """How long runs wait for a journal that does not take what happened."""
+    daemon_idle_seconds: int = 600
+    """How long the daemon stays without a client and a run; 0: until it is stopped."""
     user_policy: Mapping[str, Any] = field(default_factory=dict[str, Any])
     """The `[policy]` table of the user's file: the user's ceiling, unparsed."""
     workspace_policy: Mapping[str, Any] = field(default_factory=dict[str, Any])
@@ -118,6 +120,7 @@ _PLAIN: dict[KeyPath, str] = {
     ("journal", "keep_days"): "journal_keep_days",
     ("journal", "keep_mb"): "journal_keep_mb",
     ("journal", "hold_seconds"): "journal_hold_seconds",
+    ("daemon", "idle_seconds"): "daemon_idle_seconds",
 }
 
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from codexd.config import places
 from codexd.errors import BadConfig
 
 
@@ -42,48 +41,26 @@ def find_workspace(folder: Path, *, home: Path) -> Workspace:
             f"no folder `{folder}`", help="-C takes a folder that is there; without it: this one"
         )
     try:
-        real, home = folder.resolve(), home.resolve()
+        root = places.root_of(str(folder), str(home))
     except OSError as fault:
         raise BadConfig(
             f"the folder `{folder}` cannot be found any more: {fault.strerror}",
             help="change to a folder that is there",
         ) from fault
-    ancestors = (real, *real.parents)
-    # A linked worktree or a submodule has a `.git` file, so presence is all that is asked.
-    with_git = (place for place in ancestors if os.path.lexists(place / ".git"))
-    # Every user of Codex has `~/.codex`: it would make one workspace of the whole home folder.
-    with_codex = (
-        place for place in ancestors if place != home and os.path.lexists(place / ".codex")
-    )
-    root = next(with_git, None) or next(with_codex, None) or real
-    return Workspace(root, hashlib.sha256(os.fsencode(root)).hexdigest()[:16])
+    return Workspace(Path(root), places.digest(root))
 
 
 def folders(workspace: Workspace, env: Mapping[str, str]) -> Folders:
     """Where the state of `workspace` lives; makes nothing."""
-    home = home_of(env)
-    state = _base(env, "XDG_STATE_HOME", home / ".local/state") / "codexd"
+    state = Path(places.state_folder(str(workspace.root), env))
     return Folders(
-        state=state / workspace.id,
-        all_state=state,
-        data=_base(env, "XDG_DATA_HOME", home / ".local/share") / "codexd",
-        cache=_base(env, "XDG_CACHE_HOME", home / ".cache") / "codexd" / workspace.id,
+        state=state,
+        all_state=state.parent,
+        data=Path(places.base(env, "XDG_DATA_HOME", ".local/share")) / "codexd",
+        cache=Path(places.base(env, "XDG_CACHE_HOME", ".cache")) / "codexd" / workspace.id,
     )
 
 
 def home_of(env: Mapping[str, str]) -> Path:
     """`$HOME`, else the home folder that the system knows. Raises `BadConfig` for neither."""
-    try:
-        home = Path(env["HOME"]) if env.get("HOME") else Path.home()
-    except RuntimeError as fault:
-        raise BadConfig("no home folder is known", help="set HOME") from fault
-    if not home.is_absolute():
-        # Taken as it is, it would put our state into whatever folder we are in.
-        raise BadConfig(f"HOME is no absolute path: {home}", help="set HOME to your home folder")
-    return home
-
-
-def _base(env: Mapping[str, str], variable: str, default: Path) -> Path:
-    # The specification tells programs to ignore a relative path here.
-    named = Path(env.get(variable, ""))
-    return named if named.is_absolute() else default
+    return Path(places.home_of(env))

@@ -18,10 +18,11 @@ if TYPE_CHECKING:
 def offer(connection: Connection, desk: Desk) -> None:
     """Have the documents of `connection` followed."""
 
-    async def initialize(params: types.InitializeParams) -> None:
+    # Not coroutines: a client may send its first request with `initialize`, in one breath.
+    def initialize(params: types.InitializeParams) -> None:
         connection.initialize = params
 
-    async def initialized(_params: types.InitializedParams) -> None:
+    def initialized(_params: types.InitializedParams) -> None:
         connection.ready = True
         desk.findings.attach(connection)
         desk.wake()

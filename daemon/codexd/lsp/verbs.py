@@ -25,6 +25,7 @@ from codexd.errors import (
     Unavailable,
     UnknownAgent,
     UnknownRun,
+    as_data,
 )
 from codexd.lsp.server import Connection
 from codexd.orchestrator import Began, CreatedAgent, Kept, Remarks, Told
@@ -225,7 +226,4 @@ async def _translated(work: Awaitable[Any]) -> Any:
 def error_of(fault: CodexdError) -> JsonRpcException:
     """A foreseen fault as an error of the protocol."""
     code = next((FAULTS[kind] for kind in type(fault).__mro__ if kind in FAULTS), -32603)
-    data: dict[str, Any] = {"type": type(fault).__name__, "help": fault.help}
-    if isinstance(fault, BadDefinition):
-        data["diagnostics"] = [plain(each) for each in fault.diagnostics]
-    return JsonRpcException(str(fault), code=code, data=data)
+    return JsonRpcException(str(fault), code=code, data=as_data(fault))

@@ -33,11 +33,12 @@ class Driving:
         self._roots: list[Seat] = []
         self._root_ended = anyio.Event()
         self._n_ended = 0
+        self._is_closed = False
         self._listeners: list[Callable[[Notice], None]] = []
 
     @property
     def n_roots(self) -> int:
-        """How many root runs are under way."""
+        """How many root runs are driven here."""
         return len(self._roots)
 
     def roots(self) -> tuple[RunView, ...]:
@@ -69,6 +70,10 @@ class Driving:
 
     async def drive(self, seat: Seat, host: Host) -> RunView:
         """Drive a root run to its end; a caller that is cancelled has it end in order first."""
+        if self._is_closed:
+            raise Unavailable(
+                "codexd is about to end here, so no run begins", help="ask again in a moment"
+            )
         self._roots.append(seat)
         try:
             await _drive_shielded(seat, host)
@@ -82,7 +87,9 @@ class Driving:
             with anyio.CancelScope(shield=True):
                 await self._forget(seat)
             self._roots.remove(seat)
+            # Whoever waits has this one: several do.
             self._root_ended.set()
+            self._root_ended = anyio.Event()
 
     async def _forget(self, seat: Seat) -> None:
         """Let the tree of a root run go, with what the retention of what completed lets go."""
@@ -143,12 +150,19 @@ class Driving:
             raise UnknownRun(several if seats else f"no run driven here is `{run_id}`")
         return seats[0]
 
+    def take_no_more(self) -> None:
+        """Have no run begin or be resumed here from now on; those under way go on."""
+        self._is_closed = True
+
+    async def until_none(self) -> None:
+        """Return when no run is driven here."""
+        while self._roots:
+            await self._root_ended.wait()
+
     async def leave(self) -> None:
         """Every run has ended, cancelled where it had not."""
         self.cancel()
-        while self._roots:
-            self._root_ended = anyio.Event()
-            await self._root_ended.wait()
+        await self.until_none()
         for run_id in self._erase_at_end:
             await self._journal.erase(run_id)
 

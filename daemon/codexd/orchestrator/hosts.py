@@ -62,6 +62,11 @@ class Hosts:
             text = kept.host.redact(text)
         return text
 
+    def read_rules(self) -> None:
+        """The project's rules are told as they are now to runs that begin from now on."""
+        for kept in list(self._kept):
+            kept.host.project_rules = project_rules(kept.host.context)
+
     def _find(self, config: Config, env: Mapping[str, str]) -> _Kept:
         for kept in self._kept:
             if kept.env == env and kept.config == config:

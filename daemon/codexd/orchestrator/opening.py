@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -116,14 +116,28 @@ class LatestRegistry:
 
     def __init__(self, config: Config, home: Path) -> None:
         self._root, self._home = config.workspace.root, home
-        self._profile = config.default_profile
         self._last: Registry | None = None
+        self._reread = False
+        self.configure(config)
 
-    def now(self) -> Registry:
-        """The registry, looked at anew."""
-        cached = self._last.entries if self._last else ()
-        self._last = agents.load(self._root, home=self._home, profile=self._profile, cached=cached)
+    def now(self, changed: Collection[str] = ()) -> Registry:
+        """The registry, looked at anew; files of the names in `changed` are read in any case."""
+        if self._reread and self._last is not None:
+            changed, self._reread = {entry.path.name for entry in self._last.entries}, False
+        self._last = agents.load(
+            self._root,
+            home=self._home,
+            profile=self._profile,
+            ceilings=self._ceilings,
+            cached=self._last.entries if self._last else (),
+            changed=changed,
+        )
         return self._last
+
+    def configure(self, config: Config) -> None:
+        """What is configured has changed: every file is read anew the next time."""
+        self._profile, self._ceilings = config.default_profile, ceilings_of(config)
+        self._reread = True
 
 
 class Free:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext, suppress
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import anyio
 import anyio.to_thread
@@ -56,6 +57,9 @@ from codexd.runs.seat import Seat
 from codexd.runs.view import RunView
 from codexd.tools import process
 
+if TYPE_CHECKING:
+    from codexd.orchestrator.watching import Watch
+
 
 class Orchestrator(History):
     """Everything that doors can ask for, in one workspace. A program of its own:
@@ -84,6 +88,7 @@ class Orchestrator(History):
         self._hosts, self._host, self._caller = hosts, host, caller
         self.driving = Driving(host)
         host.publish = self.driving.publish
+        self._watch: Watch | None = None
 
     @classmethod
     @asynccontextmanager
@@ -96,12 +101,14 @@ class Orchestrator(History):
         overrides: Mapping[str, str] | None = None,
         ask: Ask | None = None,
         tell: Callable[[Told], None] = unheard,
+        watch: bool = False,
     ) -> AsyncGenerator[Orchestrator]:
         """An orchestrator of `folder`'s workspace; leaving cancels and awaits every run.
 
         `model` is `-m`, `overrides` are `-c`; `ask` is asked before a hosted model's first use
         (`None`: then only a model named by flag or configuration is used); `tell` hears what there
-        is to say while a request goes on.
+        is to say while a request goes on. With `watch` the agent files are watched, and listeners
+        told; without, they are looked at whenever asked for.
         Raises `BadConfig`, `Unavailable`.
         """
         env = dict(os.environ if env is None else env)
@@ -113,11 +120,13 @@ class Orchestrator(History):
                 Hosts(host, models, env) as hosts,
             ):
                 orchestrator = cls(config, hosts, host, Caller(env, ask, tell))
-                try:
-                    yield orchestrator
-                finally:
-                    with anyio.CancelScope(shield=True):
-                        await orchestrator.driving.leave()
+                watching = _watching(host, hosts) if watch else nullcontext()
+                async with watching as orchestrator._watch:
+                    try:
+                        yield orchestrator
+                    finally:
+                        with anyio.CancelScope(shield=True):
+                            await orchestrator.driving.leave()
 
     @classmethod
     async def examine(
@@ -141,6 +150,8 @@ class Orchestrator(History):
     @asynccontextmanager
     async def _host_of(self, flags: Flags, caller: Caller | None) -> AsyncGenerator[Host]:
         """The host that the runs of a request are driven by, for the length of the block."""
+        # Whoever saves a file and runs it at once means what was saved.
+        await self.look_again()
         if caller is None and flags.model is None and not flags.config:
             yield self._host
             return
@@ -343,6 +354,10 @@ class Orchestrator(History):
         """The view of a run that this process drives, as it is now; `None` otherwise. Cheap."""
         return self.driving.live(run_id)
 
+    def roots(self) -> tuple[RunView, ...]:
+        """The root runs that are under way here, as they are now."""
+        return self.driving.roots()
+
     def abandon(self) -> None:
         """Kill what the runs have started: for a process that ends without waiting for them."""
         process.kill_all()
@@ -356,8 +371,15 @@ class Orchestrator(History):
 
     @property
     def registry(self) -> Registry:
-        """The agents as they are now."""
+        """The agents as they are now; where they are watched, as they were last seen."""
         return self._host.registry()
+
+    async def look_again(self, path: Path | None = None) -> None:
+        """What is watched is seen as it is now, without waiting for the system's word; `path` is
+        a file known to have changed.
+        """
+        if self._watch is not None:
+            await self._watch.look_again(path)
 
     def agents(self) -> tuple[AgentEntry, ...]:
         """All agents, in the registry's order, shadowed ones too."""
@@ -368,10 +390,11 @@ class Orchestrator(History):
         return self._host.context.policy
 
     def diagnostics(self) -> tuple[Diagnostic, ...]:
-        """Of configuration files and agent files."""
+        """Of configuration files and agent files, and of their watch."""
         found = self.registry
         of_agents = (remark for entry in found.entries for remark in entry.diagnostics)
-        return (*opening.remarks_of(self.config), *found.diagnostics, *of_agents)
+        of_watch = self._watch.diagnostics() if self._watch else ()
+        return (*opening.remarks_of(self.config), *of_watch, *found.diagnostics, *of_agents)
 
     def remarks(self, names: Sequence[str], config: Config | None = None) -> tuple[Diagnostic, ...]:
         """The errors and warnings that bear on runs of the agents called `names`: in the
@@ -410,3 +433,10 @@ class Orchestrator(History):
     def redact(self, text: str) -> str:
         """`text` without the secrets of anyone who has asked lately."""
         return self._hosts.redact(text)
+
+
+def _watching(host: Host, hosts: Hosts) -> AbstractAsyncContextManager[Watch]:
+    # Only who stays needs what watches: a command starts without it.
+    from codexd.orchestrator.watching import watching
+
+    return watching(host, hosts.read_rules)

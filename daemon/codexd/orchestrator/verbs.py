@@ -295,8 +295,11 @@ class Notice:
     """What happened in a run, for a live display: after each commit, or progress (droppable)."""
 
     run: str
+    """Empty: of no run, but of the workspace."""
     kind: str
-    """An event kind (`started`, `begun`, `finding`, `ended`, …), `suspended`, or `progress`."""
+    """An event kind (`started`, `begun`, `finding`, `ended`, …), `suspended`, or `progress`. Of the
+    workspace: `agents` where these are others now, `config` where files that configure are.
+    """
 
 
 @dataclass(frozen=True, slots=True)

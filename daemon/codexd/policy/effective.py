@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from codexd.errors import Denied
 from codexd.policy.commands import UNHELD
 from codexd.policy.hosts import Rule, is_closed, rule_of
-from codexd.policy.layers import Approval, Field, Policy, SandboxTier, grants_of, opened
+from codexd.policy.layers import Approval, Field, Layer, Policy, SandboxTier, grants_of, opened
 from codexd.policy.paths import names_protected, subsumes
 
 
@@ -48,6 +48,16 @@ def effective(policy: Policy, field: Field) -> tuple[str, ...] | None:
     if left is not None and not opened(policy, field):
         left = tuple(value for value in left if not closed(field, value))
     return left and _widest(left, field)
+
+
+def beyond(policy: Policy, field: Field, value: str) -> Layer | None:
+    """The first layer that does not hold all of the grant written as `value`; `None`: each does."""
+    within = _WITHIN[field]
+    for layer in policy:
+        grants = grants_of(layer, field)
+        if grants is not None and not any(within(grant.value, value) for grant in grants):
+            return layer
+    return None
 
 
 def closed(field: Field, value: str) -> bool:

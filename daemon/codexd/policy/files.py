@@ -112,6 +112,21 @@ def list_dir(
             os.close(fd)
 
 
+def unignored(root: Path, policy: Policy, folder: str) -> tuple[Entry, ...]:
+    """What is in the workspace folder `folder`, as `list_dir` has it, git's ignored left out."""
+    entries = list_dir(root, policy, folder)
+    folder = normal(folder)
+    with root_folder(root) as top:
+        above = _rules_above(top, folder)
+        own = _rules_in(top, _join(folder, ".gitignore"), "" if folder == "." else folder)
+    rules = [*above, own] if own else above
+    return tuple(
+        one
+        for one in entries
+        if not _is_ignored(rules, _join(folder, one.name) + "/" * (one.kind == "folder"))
+    )
+
+
 def walk(root: Path, policy: Policy, start: str = ".", *, ignored: bool = False) -> Iterator[str]:
     """Workspace-relative paths of all regular files below `start` that may be read, sorted.
 

@@ -293,6 +293,24 @@ def is_closed(value: str) -> bool:
     return rule.host == "localhost" or (address is not None and not is_public(address))
 
 
+def unreachable(value: str) -> str:
+    """Why no URL can ever be reached through the grant written as `value`; empty where one may."""
+    rule = _rule(value)
+    if rule is None:
+        return "it is no host grant"
+    address = _address(rule.host)
+    if address is not None and not address_allowed(rule.host, granted=True):
+        return "its address is no host's"
+    if rule.host.startswith("*.") and f".{rule.host[2:]}".endswith(_LOCAL_DOMAINS):
+        return "names below it have no public address, and a `*` spells none"
+    if _DOUBTFUL.search(rule.path):
+        return "a path with an escaped slash, percent sign or NUL in it is never matched"
+    plain = _plain_path(rule.path)
+    if plain != rule.path and "*" not in rule.path.removesuffix("/*"):
+        return f"a URL's path is compared as a server reads it; write `{plain}`"
+    return ""
+
+
 @lru_cache(maxsize=1024)
 def _rule(value: str) -> Rule | None:
     try:
@@ -357,10 +375,13 @@ def _path_matches(wanted: str, path: str) -> bool:
     if wanted == "/*":
         return True
     # Servers differ on whether an escaped slash is one: under a path grant neither is taken.
-    if re.search(r"%2F|%5C|%25|%00|/\.\.;", path):
+    if _DOUBTFUL.search(path):
         return False
     wanted = wanted.removesuffix("/*")
     return _path_regex(wanted.rstrip("/")).match(path) is not None
+
+
+_DOUBTFUL = re.compile(r"%2F|%5C|%25|%00|/\.\.;", re.IGNORECASE)
 
 
 @lru_cache(maxsize=1024)

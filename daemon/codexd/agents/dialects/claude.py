@@ -14,7 +14,7 @@ from codexd.agents.mapping import (
     Asks,
     checked,
     command_fault,
-    host_fault,
+    hosts,
     layer_of,
     path_fault,
     tools_of,
@@ -24,14 +24,6 @@ from codexd.agents.toolnames import CLAUDE, WRITING
 from codexd.errors import Diagnostic, Severity
 from codexd.policy import Approval, Grant
 
-_KNOWN = frozenset(
-    (
-        "name", "description", "tools", "disallowedTools", "model", "permissionMode", "maxTurns",
-        "skills", "mcpServers", "hooks", "memory", "background", "isolation", "color", "effort",
-        "readonly", "is_background",
-    )
-)  # fmt: skip
-_MODES = ("default", "acceptEdits", "plan", "dontAsk", "auto", "bypassPermissions")
 _WITHOUT_EFFECT = {
     "skills": "is not honoured: there are no skills yet",
     "hooks": "is not honoured: nothing that a file brings along is run",
@@ -42,15 +34,12 @@ _WITHOUT_EFFECT = {
 }
 
 
-def read(
-    path: Path, data: bytes, dialect: str, profile: str
-) -> tuple[AgentDefinition | None, tuple[Diagnostic, ...]]:
-    """What the file defines, and the remarks on it; `dialect` is `claude` or `cursor`."""
-    page = front.read(path, data, needs_front=True)
+def read(path: Path, data: bytes, dialect: str, profile: str) -> common.Taken:
+    """What the file defines; `dialect` is `claude` or `cursor`."""
+    page = front.read(path, data, dialect, needs_front=True)
     if isinstance(page, Diagnostic):
-        return None, (page,)
-    definition = _definition(page, dialect, profile)
-    return None if page.sheet.is_broken else definition, page.sheet.remarked()
+        return page
+    return _definition(page, dialect, profile), page.sheet
 
 
 def _definition(page: front.Page, dialect: str, profile: str) -> AgentDefinition:
@@ -79,7 +68,7 @@ def _definition(page: front.Page, dialect: str, profile: str) -> AgentDefinition
         model=common.model(sheet),
         reasoning_effort=common.reasoning_effort(sheet, "effort"),
         max_turns=common.max_turns(sheet, "maxTurns"),
-        extras=common.extras(sheet, _KNOWN),
+        extras=common.extras(sheet),
     )
 
 
@@ -127,7 +116,7 @@ def _argument(sheet: Sheet, asks: Asks, word: Grant, tool: str, argument: str) -
             asks.write += _path(sheet, word, argument)
         case "web_fetch" if not whole:
             host = Grant(argument.removeprefix("domain:"), word.source)
-            asks.net += checked(sheet, [host], host_fault)
+            asks.net += hosts(sheet, [host])
         case _ if not whole:
             message = f"`{word.value}`: `{argument}` limits nothing here"
             sheet.remark_on(word, Severity.WARNING, message, code="not-honoured")
@@ -173,7 +162,7 @@ def _denials(page: front.Page, asks: Asks) -> None:
 
 def _mode(sheet: Sheet, asks: Asks) -> None:
     """What `permissionMode` makes of what no grant covers."""
-    mode = sheet.choice(_MODES, "permissionMode")
+    mode = common.choice(sheet, "permissionMode")
     asks.approval = Approval.ON_REQUEST
     here = sheet.source(("permissionMode",))
     match mode:

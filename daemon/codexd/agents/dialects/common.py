@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, TypeAlias, cast
 
+from codexd.agents.definition import AgentDefinition
+from codexd.agents.keys import key_at
 from codexd.agents.mapping import WORKSPACE, Asks, checked, path_fault
 from codexd.agents.sheet import KeyPath, Sheet, Span, nearest
 from codexd.agents.toolnames import ALIASES, BUILT_IN, READING, WRITING, canonical
@@ -14,17 +16,9 @@ from codexd.errors import Diagnostic, Severity
 from codexd.policy import Grant
 from codexd.policy.paths import normal
 
-NO_HOMES: Mapping[str, str] = dict.fromkeys(
-    (
-        "fs", "net", "shell", "policies", "permissions", "permissionMode", "sandbox_mode", "tools",
-        "disallowedTools", "max_tokens", "timeout_seconds", "resource_limits", "artifacts",
-        "retention", "readonly",
-    ),
-    "",
-)  # fmt: skip
-"""Keys of other dialects that limit something, for dialects that have no place for them."""
-
-EFFORTS = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
+Taken: TypeAlias = tuple[AgentDefinition, Sheet] | Diagnostic
+"""What a dialect makes of a file: the definition and the sheet with its remarks, or the one error
+for which it cannot be read at all."""
 
 
 def fault(path: Path, message: str, span: Span) -> Diagnostic:
@@ -77,7 +71,14 @@ def version(sheet: Sheet) -> str:
 
 def reasoning_effort(sheet: Sheet, key: str) -> str | None:
     """The effort asked for."""
-    return sheet.choice(EFFORTS, key) or None
+    return choice(sheet, key) or None
+
+
+def choice(sheet: Sheet, *at: str) -> str:
+    """The word at `at`, one of those that the table of keys has; empty where there is none."""
+    key = key_at(sheet.dialect, at)
+    assert key is not None
+    return sheet.choice(key.values, *at)
 
 
 def max_turns(sheet: Sheet, key: str) -> int | None:
@@ -85,9 +86,9 @@ def max_turns(sheet: Sheet, key: str) -> int | None:
     return sheet.whole(key, least=1)
 
 
-def extras(sheet: Sheet, known: Collection[str]) -> dict[str, Any]:
-    """The keys that are not `known`, which are told to the model; each gets a remark."""
-    found = {key: sheet.value[key] for key in sheet.unknown(known)}
+def extras(sheet: Sheet) -> dict[str, Any]:
+    """The keys that no table has, which are told to the model; each gets a remark."""
+    found = {key: sheet.value[key] for key in sheet.unknown()}
     for key in found:
         message = f"`{key}` is told to the model as a setting; it grants and limits nothing"
         span = sheet.keys.get((key,))
@@ -122,6 +123,7 @@ def tool(sheet: Sheet, at: KeyPath, word: str, asks: Asks, mcp_tools: list[str])
     known = canonical(word)
     if known is not None:
         asks.tools.append(known)
+        sheet.tool_words.setdefault(known, Grant(word, sheet.source(at)))
         return
     mcp_tools.append(word)
     message = f"no built-in tool `{word}`; an MCP server may offer it"
@@ -135,15 +137,16 @@ def foreign(
     """The built-in tools that serve for another product's `name`; none, with a remark, where none
     does. `table` has that product's names; ours are taken as well.
     """
-    tools = table.get(name.lower())
+    known = canonical(name)
+    tools = table.get(name.lower(), (known,) if known is not None else None)
     if tools:
+        for tool in tools:
+            sheet.tool_words.setdefault(tool, word)
         return tools
     if tools is not None:
         message = f"`{name}` has no counterpart here"
         sheet.remark_on(word, Severity.WARNING, message, code="unknown-tool")
         return ()
-    if (known := canonical(name)) is not None:
-        return (known,)
     mcp_tools.append(name)
     message = f"no built-in tool `{name}`; an MCP server may offer it"
     near = nearest(name, (*table, *BUILT_IN))

@@ -25,7 +25,7 @@ class Page(NamedTuple):
     """Of the whole file."""
 
 
-def read(path: Path, data: bytes, *, needs_front: bool) -> Page | Diagnostic:
+def read(path: Path, data: bytes, dialect: str, *, needs_front: bool) -> Page | Diagnostic:
     """The file taken apart, or the error that stands in the way."""
     try:
         text = yaml.decode(data)
@@ -48,7 +48,7 @@ def read(path: Path, data: bytes, *, needs_front: bool) -> Page | Diagnostic:
     if not isinstance(value, dict):
         return common.fault(path, "front matter is keys and values: `name: …`", document.values[()])
     found = cast("dict[str, Any]", value)
-    sheet = Sheet(path, found, document.keys, document.values, common.NO_HOMES)
+    sheet = Sheet(path, found, document.keys, document.values, dialect)
     sheet.remarks += loose
     return Page(sheet, body.strip(), text.split("\n"))
 
@@ -94,8 +94,9 @@ def words(page: Page, key: str) -> list[Grant] | None:
         word = match[0].strip()
         if word:
             # Where the text is folded or quoted in an odd way, its beginning has to do.
-            offset = max(shown.find(word, match.start()), 0)
-            parts.append(Grant(word, Source(sheet.file, line, column + offset)))
+            start = column + max(shown.find(word, match.start()), 0)
+            parts.append(Grant(word, Source(sheet.file, line, start)))
+            sheet.spots[line, start] = (key,), (line, start, line, start + len(word))
     return parts
 
 

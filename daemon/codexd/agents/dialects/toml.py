@@ -12,33 +12,20 @@ from codexd.agents.mapping import UNHELD, WORKSPACE, Asks, layer_of, tools_of
 from codexd.agents.sheet import Sheet
 from codexd.agents.toolnames import READING, WRITING
 from codexd.config.positions import TomlFault, parse_toml_spans
-from codexd.errors import Diagnostic
 from codexd.policy import Grant
 
-_KNOWN = frozenset(
-    (
-        "name", "description", "developer_instructions", "nickname_candidates", "model",
-        "model_reasoning_effort", "sandbox_mode", "web_search", "mcp_servers", "skills",
-    )
-)  # fmt: skip
-_MODES = ("read-only", "workspace-write", "danger-full-access")
-_SEARCHES = ("disabled", "cached", "live")
 
-
-def read(
-    path: Path, data: bytes, profile: str
-) -> tuple[AgentDefinition | None, tuple[Diagnostic, ...]]:
-    """What the TOML file defines, and the remarks on it."""
+def read(path: Path, data: bytes, profile: str) -> common.Taken:
+    """What the TOML file defines."""
     try:
         value, keys, values = parse_toml_spans(yaml.decode(data))
     except yaml.YamlFault as fault:
-        return None, (common.fault(path, fault.message, fault.place),)
+        return common.fault(path, fault.message, fault.place)
     except TomlFault as fault:
         span = (fault.line, fault.column, fault.line, fault.column + 1)
-        return None, (common.fault(path, str(fault), span),)
-    sheet = Sheet(path, value, keys, values, common.NO_HOMES)
-    definition = _definition(sheet, profile)
-    return None if sheet.is_broken else definition, sheet.remarked()
+        return common.fault(path, str(fault), span)
+    sheet = Sheet(path, value, keys, values, "toml")
+    return _definition(sheet, profile), sheet
 
 
 def _definition(sheet: Sheet, profile: str) -> AgentDefinition:
@@ -62,14 +49,14 @@ def _definition(sheet: Sheet, profile: str) -> AgentDefinition:
         policy=layer_of(name, source, asks),
         model=common.model(sheet),
         reasoning_effort=common.reasoning_effort(sheet, "model_reasoning_effort"),
-        extras={key: _plain(value) for key, value in common.extras(sheet, _KNOWN).items()},
+        extras={key: _plain(value) for key, value in common.extras(sheet).items()},
     )
 
 
 def _asks(sheet: Sheet, profile: str) -> Asks:
     """What `sandbox_mode` and `web_search` ask for. A file of Codex's has no list of tools."""
     asks = Asks()
-    mode = sheet.choice(_MODES, "sandbox_mode")
+    mode = common.choice(sheet, "sandbox_mode")
     here = sheet.source(("sandbox_mode",))
     if mode == "danger-full-access":
         common.too_wide(sheet, "sandbox_mode", mode, "workspace-write")
@@ -90,7 +77,7 @@ def _asks(sheet: Sheet, profile: str) -> Asks:
 
 
 def _searches(sheet: Sheet) -> bool:
-    return sheet.choice(_SEARCHES, "web_search") in ("cached", "live")
+    return common.choice(sheet, "web_search") in ("cached", "live")
 
 
 def _remarks(sheet: Sheet) -> None:

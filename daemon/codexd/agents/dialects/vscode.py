@@ -12,12 +12,6 @@ from codexd.agents.toolnames import VSCODE, WRITING
 from codexd.errors import Diagnostic, Severity
 from codexd.policy import Approval, Grant
 
-_KNOWN = frozenset(
-    (
-        "name", "description", "tools", "model", "argument-hint", "agents", "user-invocable",
-        "disable-model-invocation", "handoffs", "hooks", "target", "mcp-servers",
-    )
-)  # fmt: skip
 _WITHOUT_EFFECT = {
     "argument-hint": "has no use here",
     "user-invocable": "has no effect: every agent can be started by name",
@@ -28,15 +22,12 @@ _WITHOUT_EFFECT = {
 }
 
 
-def read(
-    path: Path, data: bytes, profile: str
-) -> tuple[AgentDefinition | None, tuple[Diagnostic, ...]]:
-    """What the file defines, and the remarks on it."""
-    page = front.read(path, data, needs_front=False)
+def read(path: Path, data: bytes, profile: str) -> common.Taken:
+    """What the file defines."""
+    page = front.read(path, data, "vscode", needs_front=False)
     if isinstance(page, Diagnostic):
-        return None, (page,)
-    definition = _definition(page, profile)
-    return None if page.sheet.is_broken else definition, page.sheet.remarked()
+        return page
+    return _definition(page, profile), page.sheet
 
 
 def _definition(page: front.Page, profile: str) -> AgentDefinition:
@@ -60,7 +51,7 @@ def _definition(page: front.Page, profile: str) -> AgentDefinition:
         mcp_tools=tuple(dict.fromkeys(mcp_tools)),
         policy=layer_of(name, source, asks),
         model=_model(sheet),
-        extras=common.extras(sheet, _KNOWN),
+        extras=common.extras(sheet),
     )
 
 

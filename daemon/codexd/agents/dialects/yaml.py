@@ -21,69 +21,33 @@ from codexd.agents.mapping import (
     Asks,
     add_needed,
     bound,
+    bound_programs,
     checked,
     command_fault,
-    host_fault,
+    hosts,
     layer_of,
     path_fault,
     tools_of,
 )
 from codexd.agents.sheet import KeyPath, Sheet
 from codexd.agents.toolnames import WRITING
-from codexd.errors import Diagnostic, Severity, Source
+from codexd.errors import Severity, Source
 from codexd.policy import Grant
 
-_TOP = frozenset(
-    (
-        "name", "description", "goal", "version", "capabilities", "instructions", "system_prompt",
-        "tools", "policies", "success_criteria", "artifacts", "model", "reasoning_effort",
-        "temperature", "max_tokens", "max_turns", "context_size", "termination_conditions",
-        "resource_limits",
-    )
-)  # fmt: skip
-_TOOLS = ("mcp", "mcp_servers", "fs", "net", "shell")
-_POLICIES = ("context", "secrets", "permissions", "net", "shell")
-_HOMES = {
-    "fs": "tools.fs",
-    "net": "tools.net",
-    "shell": "tools.shell",
-    "mcp": "tools.mcp",
-    "exec": "tools.shell.exec",
-    "write": "tools.fs.write",
-    "permissions": "policies.permissions",
-    "filesystem": "policies.permissions.filesystem",
-    "network": "policies.permissions.network",
-    "max_tokens": "policies.context.max_tokens",
-    "retention": "policies.context.retention",
-    "redact": "policies.secrets.redact",
-    "timeout_seconds": "resource_limits.timeout_seconds",
-    "max_parallel_tasks": "resource_limits.max_parallel_tasks",
-    "disallowedTools": "tools",
-    "permissionMode": "policies.permissions",
-    "sandbox_mode": "policies.permissions",
-    "readonly": "tools.fs.write",
-    "policy": "policies",
-    "budget": "max_tokens",
-    "token_budget": "max_tokens",
-    "deadline": "resource_limits.timeout_seconds",
-    "timeout": "resource_limits.timeout_seconds",
-}
 
-
-def read(path: Path, data: bytes) -> tuple[AgentDefinition | None, tuple[Diagnostic, ...]]:
-    """What the YAML file defines, and the remarks on it."""
+def read(path: Path, data: bytes) -> common.Taken:
+    """What the YAML file defines."""
     try:
         document = yaml.parse(yaml.decode(data))
     except yaml.YamlFault as fault:
-        return None, (common.fault(path, fault.message, fault.place),)
+        return common.fault(path, fault.message, fault.place)
     if not isinstance(document.value, dict):
         place = document.values.get((), yaml.START)
-        return None, (common.fault(path, "an agent file is keys and values: `name: …`", place),)
+        return common.fault(path, "an agent file is keys and values: `name: …`", place)
     sheet = Sheet(
-        path, cast("dict[str, Any]", document.value), document.keys, document.values, _HOMES
+        path, cast("dict[str, Any]", document.value), document.keys, document.values, "yaml"
     )
-    definition = _definition(sheet)
-    return None if sheet.is_broken else definition, sheet.remarked()
+    return _definition(sheet), sheet
 
 
 def _definition(sheet: Sheet) -> AgentDefinition:
@@ -101,6 +65,7 @@ def _definition(sheet: Sheet) -> AgentDefinition:
     if "artifacts" in top:
         asks.artifacts = common.artifacts(sheet)
     bound(sheet, asks)
+    bound_programs(sheet, asks)
     _remark_on_grants(sheet, asks)
     add_needed(asks)
     max_tokens, said_at = _budget(sheet)
@@ -135,22 +100,26 @@ def _definition(sheet: Sheet) -> AgentDefinition:
 
 def _extras(sheet: Sheet) -> dict[str, Any]:
     """What is near to nothing known: settings of the author's own. Remarks on every other key."""
-    for at, known in (
-        (("resource_limits",), ("max_parallel_tasks", "timeout_seconds")),
-        (("policies",), _POLICIES),
-        (("policies", "context"), ("max_tokens", "retention")),
-        (("policies", "secrets"), ("redact",)),
-        (("policies", "permissions"), ("filesystem", "network")),
-        (("policies", "net"), ("allow", "subprocess")),
-        (("policies", "shell"), ("exec",)),
-        (("tools",), _TOOLS),
-        (("tools", "fs"), ("read", "write")),
-        (("tools", "net"), ("allow", "subprocess")),
-        (("tools", "shell"), ("exec",)),
-    ):
+    for at in _BLOCKS:
         if at[0] in sheet.value:
-            sheet.only(known, *at)
-    return common.extras(sheet, _TOP)
+            sheet.only(*at)
+    return common.extras(sheet)
+
+
+_BLOCKS = (
+    ("resource_limits",),
+    ("policies",),
+    ("policies", "context"),
+    ("policies", "secrets"),
+    ("policies", "permissions"),
+    ("policies", "net"),
+    ("policies", "shell"),
+    ("tools",),
+    ("tools", "fs"),
+    ("tools", "net"),
+    ("tools", "shell"),
+)
+"""Where keys and values stand that are no items of a list."""
 
 
 # --- tools ------------------------------------------------------------------------------------
@@ -181,7 +150,7 @@ def _described(
     servers: list[str],
     mcp_tools: list[str],
 ) -> None:
-    sheet.only(("type", "server", "name", "description"), *at)
+    sheet.only(*at)
     if item.get("type") == "mcp":
         server = sheet.text(*at, "server").strip()
         if server:
@@ -236,10 +205,10 @@ def _net(sheet: Sheet, asks: Asks, block: str) -> None:
     at: tuple[str, ...] = (block, "net")
     value = sheet.get(at)
     if isinstance(value, list):
-        asks.net += checked(sheet, sheet.texts(*at), host_fault)
+        asks.net += hosts(sheet, sheet.texts(*at))
     elif value not in (None, False) and sheet.mapping(*at):
-        asks.net += checked(sheet, sheet.texts(*at, "allow"), host_fault)
-        asks.net_sub += checked(sheet, sheet.texts(*at, "subprocess"), host_fault)
+        asks.net += hosts(sheet, sheet.texts(*at, "allow"))
+        asks.net_sub += hosts(sheet, sheet.texts(*at, "subprocess"))
 
 
 def _shell(sheet: Sheet, asks: Asks, block: str) -> None:
@@ -266,7 +235,7 @@ def _policies(sheet: Sheet, asks: Asks) -> None:
             asks.filesystem = checked(sheet, sheet.texts(*at), path_fault)
         at = ("policies", "permissions", "network")
         if sheet.get(at) is not None:
-            asks.network = checked(sheet, sheet.texts(*at), host_fault)
+            asks.network = hosts(sheet, sheet.texts(*at))
 
 
 def _remark_on_grants(sheet: Sheet, asks: Asks) -> None:
@@ -296,7 +265,7 @@ def _budget(sheet: Sheet) -> tuple[int | None, Source | None]:
 
 def _retention(sheet: Sheet) -> Retention:
     sheet.mapping("policies", "context")
-    said = sheet.choice([*Retention], "policies", "context", "retention")
+    said = common.choice(sheet, "policies", "context", "retention")
     return Retention(said) if said else Retention.PERMANENT
 
 
@@ -325,7 +294,7 @@ def _deadline(sheet: Sheet, extras: dict[str, Any]) -> float | None:
             message = "told to the model; a run ends when its agent says that it is done"
             sheet.information(at, message, code="told-to-model")
             continue
-        sheet.only(("type", "duration_minutes", "duration_seconds"), *at)
+        sheet.only(*at)
         minutes = sheet.number(*at, "duration_minutes", above=0)
         lengths += (minutes and minutes * 60, sheet.number(*at, "duration_seconds", above=0))
         if not {"duration_minutes", "duration_seconds"} & set(cast("dict[str, Any]", item)):
