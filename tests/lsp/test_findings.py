@@ -155,6 +155,37 @@ async def test_edits_elsewhere_in_the_file_move_it_and_undo_brings_it_back(tmp_p
                 assert (await at_line(editor, path, line))["message"] == first["message"]
 
 
+async def test_edits_of_a_text_with_form_feeds_go_into_the_right_line(tmp_path: Path) -> None:
+    text = f"# \f \x85 \u2028\n{TEXT}"
+    script = [reports({**OOPS, "line": 3, "end_line": 3}), DONE]
+    async with (
+        office(tmp_path, script, REPORTING, files={"src/a.py": text}) as here,
+        here.editor(capabilities=PUBLISH) as editor,
+    ):
+        path = source(here)
+        uri = editor.open(path, text)
+        await editor.request("codexd/delegate", {"agent": "worker", "wait": True})
+        await at_line(editor, path, 2)
+
+        def edit(version: int, line: int, start: int, end: int, new: str) -> None:
+            where = {
+                "start": {"line": line, "character": start},
+                "end": {"line": line, "character": end},
+            }
+            params = {
+                "textDocument": {"uri": uri, "version": version},
+                "contentChanges": [{"range": where, "text": new}],
+            }
+            editor.notify("textDocument/didChange", params)
+
+        edit(2, 1, 0, 3, "1\n1")
+        await at_line(editor, path, 3)
+        edit(3, 3, 20, 24, "name")
+        await none_left(editor, path)
+        edit(4, 3, 20, 24, "oops")
+        await at_line(editor, path, 3)
+
+
 async def test_nothing_is_sent_where_nothing_changed(tmp_path: Path) -> None:
     script = [reports(OOPS), DONE]
     async with (

@@ -33,18 +33,18 @@ def offer(connection: Connection, desk: Desk) -> None:
             with suppress(CodexdError):  # it has just ended
                 await desk.orchestrator.cancel(run)
 
-    async def opened(params: types.DidOpenTextDocumentParams) -> None:
+    def opened(params: types.DidOpenTextDocumentParams) -> None:
         uri = params.text_document.uri
         desk.publishers[connection].again(uri)
         desk.findings.changed(connection, uri)
 
-    async def changed(params: types.DidChangeTextDocumentParams) -> None:
+    def changed(params: types.DidChangeTextDocumentParams) -> None:
         desk.findings.changed(connection, params.text_document.uri)
 
-    async def saved(_params: types.DidSaveTextDocumentParams) -> None:
+    def saved(_params: types.DidSaveTextDocumentParams) -> None:
         desk.findings.look_soon()
 
-    async def closed(params: types.DidCloseTextDocumentParams) -> None:
+    def closed(params: types.DidCloseTextDocumentParams) -> None:
         desk.findings.changed(connection, params.text_document.uri)
 
     async def code_actions(params: types.CodeActionParams) -> list[actions.Action]:
