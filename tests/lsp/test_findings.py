@@ -410,6 +410,25 @@ async def test_the_clients_own_spelling_of_the_workspace_is_kept(tmp_path: Path)
             await none_left(editor, link / "src/a.py")
 
 
+async def test_many_findings_come_in_parts_and_all_of_them(tmp_path: Path) -> None:
+    files = {f"src/f{n}.py": TEXT for n in range(150)}
+    script = [
+        reports(
+            *({**OOPS, "path": path, "message": f"{n}"} for path in files for n in range(4)),
+        ),
+        DONE,
+    ]
+    async with (
+        office(tmp_path, script, REPORTING, files=files) as here,
+        here.editor(capabilities=PUBLISH) as editor,
+    ):
+        await editor.request("codexd/delegate", {"agent": "worker", "wait": True})
+        for path in files:
+            uri = (here.workspace / path).as_uri()
+            await editor.diagnostics(uri, lambda shown: len(shown) == 4)
+        assert len(editor.all("textDocument/publishDiagnostics")) == len(files)
+
+
 async def test_rules_find_something_real_and_it_moves_along(tmp_path: Path) -> None:
     text = "import os\n\n\ndef run(key):\n    try:\n        return key\n    except:\n        pass\n"
     async with (

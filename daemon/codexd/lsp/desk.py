@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import anyio
+import anyio.lowlevel
 from anyio.abc import TaskGroup
 
 from codexd.lsp import asked, editing, endings, verbs
@@ -140,7 +141,7 @@ class Desk:
                 if connection.ready and connection.declares("events"):
                     self._feed.send(connection, batch)
             self.progress.show(batch)
-            self._publish()
+            await self._publish()
             for view in batch.ended:
                 owner = self.owners.pop(view.id, None)
                 if owner is not None:
@@ -150,10 +151,14 @@ class Desk:
                 self._due.set()
             await anyio.sleep(TICK_SECONDS)
 
-    def _publish(self) -> None:
+    async def _publish(self) -> None:
         for connection, publisher in list(self.publishers.items()):
+            await anyio.lowlevel.checkpoint()  # a request goes before the next client's turn
+            if connection not in self.publishers:
+                continue
             try:
-                self.findings.refresh(connection)
+                if not self.findings.refresh(connection):
+                    self._due.set()
                 publisher.flush()
             except Exception:
                 # What one client is shown wrong is no reason for all the others to be told nothing.

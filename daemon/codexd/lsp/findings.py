@@ -52,6 +52,8 @@ MOST_RUNS = 200
 """Runs whose findings are kept; the oldest go first."""
 MOST_A_FILE = 200
 """Findings shown of one file, the worst first."""
+MOST_A_TICK = 200
+"""Findings that are looked for in one client's texts at once: 10 ms of work."""
 LOOK_SECONDS = 2.0
 """How often the files with findings are looked at, while somebody is shown them."""
 
@@ -301,12 +303,23 @@ class Findings:
             self._stale.setdefault(connection, set()).add(path)
             self._desk.wake()
 
-    def refresh(self, connection: Connection) -> None:
-        """Tell the client's publisher what is to be shown anew."""
-        if not connection.ready:
-            return
-        for path in self._stale.pop(connection, ()):
+    def refresh(self, connection: Connection) -> bool:
+        """Tell the client's publisher what is to be shown anew, so much that nobody waits for it;
+        whether that was all.
+        """
+        stale = self._stale.get(connection)
+        if not stale or not connection.ready:
+            return True
+        # What somebody looks at comes first.
+        opened = {connection.relative(uri) for uri in connection.open_documents()}
+        n_placed = 0
+        for path in sorted(stale, key=lambda path: path not in opened):
+            stale.discard(path)
             self._show(connection, path)
+            n_placed += 1 + len(self._at.get(path, ()))
+            if n_placed >= MOST_A_TICK:
+                break
+        return not stale
 
     def shown(self, connection: Connection, path: str) -> list[Shown]:
         """The findings of a file where the client has them now."""
