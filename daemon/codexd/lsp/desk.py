@@ -15,7 +15,7 @@ from anyio.abc import TaskGroup
 from codexd.lsp import asked, editing, endings, verbs
 from codexd.lsp.asking import ask_of
 from codexd.lsp.edits import Edits
-from codexd.lsp.events import Feed
+from codexd.lsp.events import Batch, Feed
 from codexd.lsp.findings import Findings
 from codexd.lsp.hello import Hello
 from codexd.lsp.progress import Progress
@@ -29,6 +29,9 @@ logger = logging.getLogger(__name__)
 TICK_SECONDS = 0.1
 """Between two batches of events: ten messages a second a client at most."""
 
+SILENT_SECONDS = 10
+"""After which a question goes to every client that can ask people."""
+
 OWN_ENV = ("HOME", "USER", "LOGNAME", "SHELL", "TMPDIR", "XDG_CACHE_HOME", "XDG_CONFIG_HOME",
            "XDG_DATA_HOME", "XDG_RUNTIME_DIR", "XDG_STATE_HOME", "CODEX_HOME")  # fmt: skip
 """What a run gets of this process's environment: whose machine it is. The rest is its client's."""
@@ -37,8 +40,11 @@ OWN_ENV = ("HOME", "USER", "LOGNAME", "SHELL", "TMPDIR", "XDG_CACHE_HOME", "XDG_
 class Desk:
     """Where clients are served; runs go on when those who asked for them leave."""
 
-    def __init__(self, orchestrator: Orchestrator, tasks: TaskGroup) -> None:
+    def __init__(
+        self, orchestrator: Orchestrator, tasks: TaskGroup, silent_seconds: float = SILENT_SECONDS
+    ) -> None:
         self.orchestrator, self.tasks = orchestrator, tasks
+        self.silent_seconds = silent_seconds
         self.connections: list[Connection] = []
         self.owners: dict[str, Connection] = {}
         """The client that started a root run, while both are there."""
@@ -55,10 +61,12 @@ class Desk:
 
     @classmethod
     @asynccontextmanager
-    async def open(cls, orchestrator: Orchestrator) -> AsyncGenerator[Desk]:
+    async def open(
+        cls, orchestrator: Orchestrator, *, silent_seconds: float = SILENT_SECONDS
+    ) -> AsyncGenerator[Desk]:
         """A desk for `orchestrator`; leaving closes every connection."""
         async with anyio.create_task_group() as tasks:
-            desk = cls(orchestrator, tasks)
+            desk = cls(orchestrator, tasks, silent_seconds)
             orchestrator.listen(desk.hear)
             orchestrator.open_in(desk.edits)
             tasks.start_soon(desk.tell_on)
@@ -96,6 +104,7 @@ class Desk:
             for run in [run for run, owner in self.owners.items() if owner is connection]:
                 del self.owners[run]
             self.progress.forget(connection)
+            self._feed.forget(connection)
             self.on_change()
 
     # --- requests ---------------------------------------------------------------------------
@@ -136,20 +145,36 @@ class Desk:
         while True:
             await self._due.wait()
             self._due = anyio.Event()
-            batch = self._feed.take()
-            for connection in list(self.connections):
-                if connection.ready and connection.declares("events"):
-                    self._feed.send(connection, batch)
-            self.progress.show(batch)
+            try:
+                self._tell(await self._feed.take(watched=bool(self.connections)))
+            except Exception:
+                # One batch that cannot be shown is no reason for the daemon to end.
+                logger.exception("a batch of events")
             await self._publish()
-            for view in batch.ended:
-                owner = self.owners.pop(view.id, None)
-                if owner is not None:
-                    endings.tell(self, owner, view)
-            publishers = self.publishers.values()
-            if self._feed.owes(self.connections) or any(each.owes for each in publishers):
-                self._due.set()
             await anyio.sleep(TICK_SECONDS)
+
+    def _tell(self, batch: Batch) -> None:
+        for connection in list(self.connections):
+            if connection.ready:
+                self._feed.owe(connection, batch)
+                self.progress.note(connection, batch)
+                self._tell_one(connection)
+                if self._feed.owes(connection) or self.progress.owes(connection):
+                    self._due.set()
+        for view in batch.ended:
+            owner = self.owners.pop(view.id, None)
+            if owner is not None:
+                endings.tell(self, owner, view)
+
+    def _tell_one(self, connection: Connection) -> None:
+        """One message: rows of runs, or progress; in turn, where a client has both."""
+        ways = [self._feed.pay, self.progress.report]
+        if connection.told_last == "rows":
+            ways.reverse()
+        for way in ways:
+            if way(connection):
+                connection.told_last = "rows" if way == self._feed.pay else "progress"
+                return
 
     async def _publish(self) -> None:
         for connection, publisher in list(self.publishers.items()):
@@ -160,6 +185,8 @@ class Desk:
                 if not self.findings.refresh(connection):
                     self._due.set()
                 publisher.flush()
+                if publisher.owes:
+                    self._due.set()
             except Exception:
                 # What one client is shown wrong is no reason for all the others to be told nothing.
                 logger.exception("diagnostics of client %s", connection.hello.pid)

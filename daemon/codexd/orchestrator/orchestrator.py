@@ -258,8 +258,8 @@ class Orchestrator(History):
         (caller or self._caller).tell(told)
 
     async def _drive(self, seat: Seat, host: Host, caller: Caller | None) -> RunView:
-        self._tell(Began(seat.run.id), caller)
-        return await self.driving.drive(seat, host)
+        began = partial(self._tell, Began(seat.run.id), caller)
+        return await self.driving.drive(seat, host, began)
 
     async def _remark(self, agents: Sequence[str], host: Host, caller: Caller | None) -> None:
         """Tell whoever asked what is wrong and not used, before anything begins."""
