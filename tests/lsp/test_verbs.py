@@ -35,6 +35,32 @@ async def test_with_wait_it_is_answered_with_the_ended_run(tmp_path: Path) -> No
         assert ended["spent"] == run["spent"] > 0
 
 
+async def test_of_several_that_resume_a_run_at_once_one_drives_it(tmp_path: Path) -> None:
+    async with (
+        office(tmp_path, lambda _: HANGING) as here,
+        here.editor() as one,
+        here.editor() as two,
+    ):
+        params = await one.request("codexd/delegate", {"agent": "worker"})
+        await one.request("codexd/cancel", {**params, "suspend": True})
+        await here.desk.orchestrator.driving.until_none()
+        asked = [(each, each.begin("codexd/resume", params)) for each in (one, two, one, two)]
+        refused: list[str] = []
+        for editor, msg_id in asked:
+            try:
+                assert await editor.answer(msg_id) == params
+            except Failed as fault:
+                refused.append(fault.message)
+        assert len(refused) == 3
+        assert all("is being driven, by process" in message for message in refused)
+        # What the others met has not taken it away from the one.
+        driving = here.desk.orchestrator.driving
+        assert driving.live(params["run"]) is not None
+        assert (await one.request("codexd/run", params))["status"] == "running"
+        await two.request("codexd/cancel", params)
+        await driving.until_none()
+
+
 @pytest.mark.parametrize(
     ("method", "params", "code", "message"),
     [

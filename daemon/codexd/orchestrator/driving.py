@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
@@ -10,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 import anyio
 import anyio.to_thread
 
-from codexd.errors import Unavailable, UnknownRun, leaves
+from codexd.errors import IllegalMove, Unavailable, UnknownRun, leaves
 from codexd.orchestrator.verbs import Notice
 from codexd.runs.host import Host
 from codexd.runs.loop import drive
@@ -80,6 +81,13 @@ class Driving:
         if self._is_closed:
             raise Unavailable(
                 "codexd is about to end here, so no run begins", help="ask again in a moment"
+            )
+        if any(root.run.id == seat.run.id for root in self._roots):
+            # Two asked at once for the same one to go on: what the other drives is left alone.
+            short = await self.short(seat.run.id)
+            raise IllegalMove(
+                f"run `{short}` is being driven, by process {os.getpid()}",
+                help=f"codexd runs watch {short}",
             )
         self._roots.append(seat)
         self._beginning[seat.run.id] = began
