@@ -36,10 +36,12 @@ def workspace(folder: Path) -> Path:
 def environment(**more: str) -> dict[str, str]:
     """The test's own environment (its home is a fresh one), and where the package is.
 
-    As in CI: runs are driven by the command itself. Those of the daemon ask for it: `CI=""`.
+    As in CI: runs are driven by the command itself. Tests that mean the daemon say `CI=""`, or
+    set `CODEXD_TESTS_DAEMON`.
     """
+    ci = "" if os.environ.get("CODEXD_TESTS_DAEMON") else "true"
     programs = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
-    bare = {"LANG": "C.UTF-8", "PYTHONPATH": str(DAEMON), "PATH": programs, "CI": "true"}
+    bare = {"LANG": "C.UTF-8", "PYTHONPATH": str(DAEMON), "PATH": programs, "CI": ci}
     kept = {name: os.environ[name] for name in ("HOME",)}
     return {**bare, **kept, **more}
 

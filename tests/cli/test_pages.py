@@ -1,5 +1,6 @@
 """The pages about agents, models, the journal and what is in force, from hand-made values."""
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -8,12 +9,15 @@ from tests.cli.expected import check
 from wcwidth import wcswidth
 
 from codexd.agents.definition import AgentDefinition
+from codexd.agents.listing import agent_rows
 from codexd.agents.registry import AgentEntry
 from codexd.cli.about import doctor_page, models_page
-from codexd.cli.agents import Shown, agent_page, agents_table, diagnostics_lines
+from codexd.cli.agents import Shown, agent_page, diagnostics_lines
 from codexd.cli.asking import answer_of, question
 from codexd.cli.audit import Record, line_of, verified
+from codexd.cli.listing import agents_table
 from codexd.cli.page import Page
+from codexd.cli.plain import document
 from codexd.cli.text import Text
 from codexd.config import Config, Folders, ModelChoice, Workspace
 from codexd.errors import Diagnostic, Severity, Source
@@ -103,7 +107,7 @@ RECORDS: tuple[Record, ...] = (
 CONSENT = Consent("api.anthropic.com", "./** without .env, .git, keys", ("sec-audit",))
 
 PAGES: dict[str, Callable[[Page], list[str]]] = {
-    "agents": lambda page: agents_table(ENTRIES, CONFIG, page),
+    "agents": lambda page: agents_table(json.loads(document(agent_rows(ENTRIES, CONFIG))), page),
     "agent": lambda page: agent_page(Shown(AUDITOR, (WRONG,), (), CONFIG), page),
     "agent-limited": lambda page: agent_page(Shown(AUDITOR, (), (CEILING,), CONFIG), page),
     "doctor": lambda page: doctor_page(CHECKS, page),

@@ -37,6 +37,14 @@ def no_spinner(screen: list[str]) -> bool:
     return not set("".join(screen)) & set(FRAMES)
 
 
+@pytest.fixture(params=["here", "daemon"], autouse=True)
+def driver(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
+    """Everything holds whoever drives the runs: the command itself, or the workspace's daemon."""
+    if request.param == "daemon":
+        monkeypatch.setenv("CODEXD_TESTS_DAEMON", "1")
+        assert codexd(folder, "daemon", "start").returncode == 0
+
+
 @pytest.fixture
 def silent() -> ModelServer:
     """A model that never answers."""

@@ -12,7 +12,7 @@ from codexd.agents.registry import load
 from codexd.config import load as load_config
 from codexd.lsp.agentfiles import Facts, LastRun
 from codexd.lsp.buffers import Buffer
-from codexd.orchestrator.opening import ceilings_of
+from codexd.policy.ceilings import ceilings_of
 
 OURS = ".codex/agents/x.yaml"
 CODEX = ".codex/agents/x.toml"

@@ -10,7 +10,7 @@ from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import anyio
 from tests.house import House, house
@@ -42,6 +42,9 @@ class Failed(Exception):
 class Editor:
     """One client. What the server sends is kept, and can be waited for."""
 
+    LATER: ClassVar[object] = object()
+    """What an entry of `answers` gives where the request is not answered yet."""
+
     reader: asyncio.StreamReader
     writer: asyncio.StreamWriter
     received: list[Message] = field(default_factory=list[Message])
@@ -49,7 +52,11 @@ class Editor:
         default_factory=dict[str, Callable[[Any], Any]]
     )
     """How requests of the server are answered, by method; others get `null`."""
+    times: list[float] = field(default_factory=list[float])
+    """When each of `received` came."""
     closed: bool = False
+    reads: anyio.Event = field(default_factory=anyio.Event)
+    """Another one, not set, has it stop reading."""
     _changed: anyio.Event = field(default_factory=anyio.Event)
     _last_id: int = 0
 
@@ -57,15 +64,19 @@ class Editor:
 
     async def listen(self) -> None:
         """Take what the server sends, until it closes."""
+        self.reads.set()
         while (body := await read_frame(self.reader)) is not None:
             message = json.loads(body)
             self.received.append(message)
+            self.times.append(anyio.current_time())
             if "method" in message and "id" in message and message["method"] in self.answers:
                 result = self.answers[message["method"]](message.get("params"))
-                self.send({"jsonrpc": "2.0", "id": message["id"], "result": result})
+                if result is not self.LATER:
+                    self.send({"jsonrpc": "2.0", "id": message["id"], "result": result})
             elif "method" in message and "id" in message:
                 self.send({"jsonrpc": "2.0", "id": message["id"], "result": None})
             self._tell()
+            await self.reads.wait()
         self.closed = True
         self._tell()
 
@@ -89,6 +100,12 @@ class Editor:
         except TimeoutError:
             methods = [message.get("method", "answer") for message in self.received]
             raise AssertionError(f"waited for {what}; received {methods}") from None
+
+    async def until_closed(self) -> None:
+        """Wait until the server has closed the connection."""
+        with anyio.fail_after(TIME):
+            while not self.closed:
+                await self._changed.wait()
 
     # --- requests and notifications ---------------------------------------------------------
 
@@ -216,6 +233,7 @@ async def attached(
         try:
             yield editor
         finally:
+            editor.reads.set()
             writer.close()
 
 
@@ -238,17 +256,23 @@ class Office:
         door: str = "lsp",
         ours: Message | None = OURS,
         capabilities: Message | None = None,
+        env: Mapping[str, str] | None = None,
         **more: Any,
     ) -> AsyncGenerator[Editor]:
         """An initialized client; `ours` is what it declares of codexd's own, `None`: nothing."""
-        env = {"PATH": "/usr/bin:/bin", "HOME": str(self.house.home)}
-        async with attached(self.desk, door=door, env=env) as editor:
+        whole = {"PATH": "/usr/bin:/bin", "HOME": str(self.house.home), **(env or {})}
+        async with attached(self.desk, door=door, env=whole) as editor:
             await editor.initialize(self.workspace, ours=ours, capabilities=capabilities, **more)
             yield editor
 
 
 @asynccontextmanager
-async def office(folder: Path, script: Script, *agents: str, **more: Any) -> AsyncGenerator[Office]:
+async def office(
+    folder: Path, script: Script, *agents: str, silent_seconds: float = 10, **more: Any
+) -> AsyncGenerator[Office]:
     """A house of `agents` whose model is `script`, with a desk that clients attach to."""
-    async with house(folder, script, *agents, **more) as here, Desk.open(here.codexd) as desk:
+    async with (
+        house(folder, script, *agents, **more) as here,
+        Desk.open(here.codexd, silent_seconds=silent_seconds) as desk,
+    ):
         yield Office(here, desk)

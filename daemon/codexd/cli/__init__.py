@@ -31,6 +31,11 @@ def _run(arguments: list[str]) -> int:
         return 0
     if arguments in (["lsp"], ["lsp", "--stdio"]):
         return _lsp(arguments)
+    if arguments == ["agents", "list"]:
+        from codexd.cli.listing import quickly
+
+        if (status := quickly()) is not None:
+            return status
     from codexd.cli.command import run
 
     return run(arguments)

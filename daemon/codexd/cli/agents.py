@@ -1,4 +1,4 @@
-"""The verbs about agents: `agents list`, `show`, `validate`, `export`."""
+"""The verbs about agent files: `agents show`, `validate`, `export`, `schema`."""
 
 from __future__ import annotations
 
@@ -7,106 +7,38 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from codexd.agents.definition import AgentDefinition
-from codexd.agents.listing import agent_rows, budget_of
-from codexd.agents.registry import AgentEntry, Registry, load
+from codexd.agents.registry import Registry, load
 from codexd.agents.validate import check_paths
-from codexd.cli.columns import cells, clean, cut, table, wrap
+from codexd.cli.columns import cells, clean, wrap
 from codexd.cli.door import Door
 from codexd.cli.page import Page
 from codexd.cli.units import length, number
 from codexd.config import Config
 from codexd.config import load as load_config
-from codexd.config.workspace import find_workspace, home_of
+from codexd.config.workspace import home_of
 from codexd.errors import Diagnostic, Severity, Source
 from codexd.policy import Grant, Layer, Policy
+from codexd.policy.ceilings import ceilings_of
 from codexd.policy.effective import describe
 
 
-def list_(door: Door) -> int:
-    """`codexd agents list`."""
-    if door.asked.has("--names"):
-        door.show(_names(door))
-        return 0
-
+def looked_up(door: Door) -> tuple[Config, Registry]:
+    """What is configured for the folder's workspace, and its agents."""
     config = _config(door)
-    registry = _registry_told(door, config)
-    entries = registry.entries
-    if door.json:
-        door.give(agent_rows(entries, config))
-    else:
-        door.show(agents_table(entries, config, door.page))
-    return 0
-
-
-def _names(door: Door) -> list[str]:
-    """The names that can be delegated to: what completion asks for at each Tab."""
-    root, home = find_workspace(door.folder, home=home_of(door.env)).root, home_of(door.env)
-    served = [entry for entry in load(root, home=home).entries if entry.shadowed_by is None]
-    return [entry.slug for entry in served if entry.definition is not None]
-
-
-def _registry(door: Door, config: Config) -> Registry:
-    """The agents alone: nothing of a run is needed, and a journal that is broken not opened."""
-    from codexd.orchestrator.opening import ceilings_of
-
-    ceilings = ceilings_of(config)
     root, home, profile = config.workspace.root, home_of(door.env), config.default_profile
-    return load(root, home=home, profile=profile, ceilings=ceilings)
+    return config, load(root, home=home, profile=profile, ceilings=ceilings_of(config))
 
 
-def _registry_told(door: Door, config: Config) -> Registry:
+def _registry_told(door: Door) -> tuple[Config, Registry]:
     """The agents; what could not be looked at, and so is not among them, is told on stderr."""
-    registry = _registry(door, config)
+    config, registry = looked_up(door)
     remarks = diagnostics_lines(registry.diagnostics, config.workspace.root)
     door.err.write("".join(f"{clean(line)}\n" for line in remarks))
-    return registry
+    return config, registry
 
 
 def _config(door: Door) -> Config:
     return load_config(door.folder, env=door.env)
-
-
-def agents_table(entries: Sequence[AgentEntry], config: Config, page: Page) -> list[str]:
-    """A row an agent: name, where it is from, its budget, what it is for or what is wrong."""
-    text = page.text
-    if not entries:
-        return [text("agents.none")]
-    head = [
-        text("column.agent"),
-        text("column.origin"),
-        text("column.budget"),
-        text("column.about"),
-    ]
-    body = [_row(entry, config, page) for entry in entries]
-    left = table([[*row[:3], "|"] for row in [head, *body]], right=(2,))
-    room = page.width - max(cells(line) - 1 for line in left)
-    if room < 12:
-        return [
-            line
-            for row in body
-            for line in (f"{row[0]}  {row[1]}", f"  {cut(row[3], page.width - 2)}")
-        ]
-    lines = table([[*row[:3], cut(row[3], room)] for row in [head, *body]], right=(2,))
-    lines[0] = page.ink("dim", lines[0])
-    if any(entry.diagnostics for entry in entries):
-        lines += ["", text("agents.validate-hint")]
-    return lines
-
-
-def _row(entry: AgentEntry, config: Config, page: Page) -> list[str]:
-    text, definition = page.text, entry.definition
-    about = (definition.description or definition.goal) if definition else ""
-    marks: list[str] = []
-    if entry.diagnostics:
-        marks.append(text.count("agents.problems", len(entry.diagnostics)))
-    if entry.shadowed_by is not None:
-        marks.append(text("agents.shadowed", path=entry.shadowed_by))
-    return [
-        clean(entry.slug),
-        entry.origin,
-        number(budget_of(definition, config)) if definition else "",
-        clean("; ".join(filter(None, [*marks, about]))),
-    ]
 
 
 # --- one agent -------------------------------------------------------------------------------
@@ -114,10 +46,7 @@ def _row(entry: AgentEntry, config: Config, page: Page) -> list[str]:
 
 def show(door: Door) -> int:
     """`codexd agents show NAME`."""
-    from codexd.orchestrator.opening import ceilings_of
-
-    config = _config(door)
-    registry = _registry_told(door, config)
+    config, registry = _registry_told(door)
     definition = registry.find(door.asked.one("NAME") or "")
     entry = next(each for each in registry.entries if each.definition == definition)
     shown = Shown(definition, entry.diagnostics, ceilings_of(config), config)
@@ -218,8 +147,6 @@ def _short(source: Source, root: Path) -> str:
 
 def validate(door: Door) -> int:
     """`codexd agents validate [PATH…]`: 1 where a file has an error."""
-    from codexd.orchestrator.opening import ceilings_of
-
     paths = [Path(path) for path in door.asked.all("PATH")]
     config = _config(door)
     checked = check_paths(
@@ -259,7 +186,7 @@ def export(door: Door) -> int:
     """`codexd agents export NAME --format yaml|toml`."""
     from codexd.agents.export import to_toml, to_yaml
 
-    definition = _registry_told(door, _config(door)).find(door.asked.one("NAME") or "")
+    definition = _registry_told(door)[1].find(door.asked.one("NAME") or "")
     kind = door.asked.one("--format") or "yaml"
     text, unsaid = to_toml(definition) if kind == "toml" else (to_yaml(definition), ())
     if door.json:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-
-from wcwidth import iter_graphemes, width
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
 
 # What agents and models say is shown to a terminal: without its control characters (an escape
 # could retitle the window or hide text) and without bidirectional overrides (they reorder it).
@@ -22,7 +22,21 @@ def clean(text: str) -> str:
 
 def cells(text: str) -> int:
     """The columns that `text` takes; escape sequences take none."""
+    # What is plain needs no tables, whose import takes as long as the interpreter's start.
+    if text.isascii() and text.isprintable():
+        return len(text)
+    from wcwidth import width
+
     return width(text)
+
+
+def _graphemes(text: str) -> Iterable[str]:
+    """`text` in what readers see as characters."""
+    if text.isascii() and text.isprintable():
+        return text
+    from wcwidth import iter_graphemes
+
+    return iter_graphemes(text)
 
 
 def pad(text: str, columns: int, *, right: bool = False) -> str:
@@ -38,7 +52,7 @@ def cut(text: str, columns: int) -> str:
     if columns < 1:
         return ""
     kept, used = "", 0
-    for grapheme in iter_graphemes(text):
+    for grapheme in _graphemes(text):
         if used + cells(grapheme) > columns - 1:
             break
         kept, used = kept + grapheme, used + cells(grapheme)
@@ -68,7 +82,7 @@ _NEVER_FIRST = "、。，．・：；？！）］｝」』】〉》ー々ぁぃ�
 def _pieces(text: str, columns: int) -> Iterator[str]:
     """`text` cut where a line may end; a word longer than a line is cut anywhere."""
     piece = ""
-    for grapheme in iter_graphemes(text):
+    for grapheme in _graphemes(text):
         may_break = piece and grapheme not in _NEVER_FIRST
         if cells(piece) + cells(grapheme) > columns or (
             may_break

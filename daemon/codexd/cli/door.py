@@ -179,8 +179,9 @@ class Door:
         attached = attach(str(self.root), self.env, door="cli")
         if attached.started:
             end = self.command("codexd daemon stop")
-            line = self.text("daemon.started", pid=attached.pid, root=self.root, end=end)
-            self.err.write(f"{line}\n")
+            words = self.text("daemon.started", pid=attached.pid, root=self.root, end=end)
+            lines = self.progress.labelled(self.text("note"), words, indent=6)
+            self.err.write("".join(f"{line}\n" for line in lines))
         return self._remote(attached, ask, tell)
 
     def daemon(self) -> AbstractAsyncContextManager[Remote]:

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Literal, TextIO, TypeAlias
 
 from codexd.cli.columns import cells, wrap
-from codexd.cli.text import Text
 
-Ink: TypeAlias = Literal["red", "green", "yellow", "dim", "bold"]
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from typing import Literal, TextIO, TypeAlias
+
+    from codexd.cli.text import Text
+
+    Ink: TypeAlias = Literal["red", "green", "yellow", "dim", "bold"]
+
 _CODES: Mapping[Ink, int] = {"red": 31, "green": 32, "yellow": 33, "dim": 2, "bold": 1}
 
 PROSE = 86
@@ -19,13 +23,14 @@ PIPE = 200
 """Columns where there is no terminal: a table is for `grep`, and little of it is cut."""
 
 
-@dataclass(frozen=True, slots=True)
 class Page:
     """How to write for one reader."""
 
-    text: Text
-    width: int = PIPE
-    color: bool = False
+    # No dataclass: their module takes as long to import as the interpreter takes to start.
+    __slots__ = ("color", "text", "width")
+
+    def __init__(self, text: Text, width: int = PIPE, color: bool = False) -> None:
+        self.text, self.width, self.color = text, width, color
 
     @property
     def prose(self) -> int:

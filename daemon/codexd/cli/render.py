@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING
 
 from codexd.cli.columns import cells, clean, cut, pad, table, wrap
 from codexd.cli.exits import SEVERITIES, identity, tree
-from codexd.cli.page import Ink, Page, fill
+from codexd.cli.page import Page, fill
 from codexd.cli.units import age, dollars, duration, length, number
 from codexd.errors import Severity
 from codexd.runs.view import Judged, RunView, Status
 from codexd.tools import Finding
 
 if TYPE_CHECKING:
+    from codexd.cli.page import Ink
     from codexd.orchestrator import Undone
 
 TOP_OF_ONE, TOP_OF_MANY = 10, 4

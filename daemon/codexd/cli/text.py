@@ -6,8 +6,6 @@ same in both languages; a test compares them.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 # As in `verbs.py`: what only types need is not imported on the way to `--help`.
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -396,11 +394,14 @@ def sentence(key: str, lang: str, data: Mapping[str, object], *, absent: str | N
     return pair[lang == "ja"].format(**data)
 
 
-@dataclass(frozen=True, slots=True)
 class Text:
     """The catalogue in one language."""
 
-    lang: str
+    # No dataclass: their module takes as long to import as the interpreter takes to start.
+    __slots__ = ("lang",)
+
+    def __init__(self, lang: str) -> None:
+        self.lang = lang
 
     def __call__(self, key: str, **data: object) -> str:
         """The sentence `key`, filled."""

@@ -246,7 +246,7 @@ VERBS = (
     Verb(
         "agents list",
         Words("the agents of this workspace", "このワークスペースのエージェント一覧"),
-        "agents:list_",
+        "listing:list_",
         (),
         (Flag("--names", Words("only the names", "名前だけ")), CD),
     ),

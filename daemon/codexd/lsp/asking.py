@@ -2,21 +2,42 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, cast
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 import anyio
 from lsprotocol import types
 from pygls.exceptions import JsonRpcException
 
 from codexd.lsp.server import Connection
+from codexd.lsp.verbs import plain
 from codexd.orchestrator import Ask, Consent
 
 if TYPE_CHECKING:
     from codexd.lsp.desk import Desk
 
 METHOD = "codexd/approve"
-SILENT_SECONDS = 10
-"""After which a question goes to every client that can ask people."""
+
+
+@dataclass(frozen=True, slots=True)
+class ApproveParams:
+    """A question to a person: may this host read files of the workspace?"""
+
+    host: str
+    reads: str
+    """What it will read, for people: `./** without .env, .git, keys`."""
+    agents: tuple[str, ...]
+    """Whose runs it answers."""
+    kind: Literal["hosted_model"] = "hosted_model"
+
+
+@dataclass(frozen=True, slots=True)
+class ApproveAnswer:
+    """What the person said; all else is a no. The question may be taken back by
+    `$/cancelRequest`: somebody else has answered.
+    """
+
+    answer: Literal["once", "always", "no"]
 
 
 def ask_of(connection: Connection, desk: Desk) -> Ask | None:
@@ -33,17 +54,19 @@ def ask_of(connection: Connection, desk: Desk) -> Ask | None:
 async def _first_answer(consent: Consent, first: Connection, desk: Desk) -> str:
     """The answer of whoever is first; the question is taken back from the others."""
     answers: list[str] = []
+    cannot = anyio.Event()
     async with anyio.create_task_group() as asking:
 
         async def put(connection: Connection) -> None:
             answer = await _ask(consent, connection)
-            if answer and not answers:
+            if answer:
                 answers.append(answer)
                 asking.cancel_scope.cancel()
+            cannot.set()
 
         asking.start_soon(put, first)
-        with anyio.move_on_after(SILENT_SECONDS):
-            await first.left.wait()
+        with anyio.move_on_after(desk.silent_seconds):
+            await cannot.wait()
         for other in list(desk.connections):
             if other is not first and other.declares("approve"):
                 asking.start_soon(put, other)
@@ -55,13 +78,8 @@ async def _ask(consent: Consent, connection: Connection) -> str:
     protocol = connection.protocol
     try:
         if connection.declares("approve"):
-            params: dict[str, Any] = {
-                "kind": "hosted_model",
-                "host": consent.host,
-                "reads": consent.reads,
-                "agents": list(consent.agents),
-            }
-            reply: Any = await protocol.ask(METHOD, params)
+            params = ApproveParams(consent.host, consent.reads, consent.agents)
+            reply: Any = await protocol.ask(METHOD, plain(params))
             answer = cast("dict[str, Any]", reply).get("answer") if isinstance(reply, dict) else ""
             return answer if answer in ("once", "always") else "no"
         return await _message(consent, connection)

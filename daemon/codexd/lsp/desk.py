@@ -13,7 +13,7 @@ from anyio.abc import TaskGroup
 
 from codexd.lsp import editing, verbs
 from codexd.lsp.asking import ask_of
-from codexd.lsp.events import Feed
+from codexd.lsp.events import Batch, Feed
 from codexd.lsp.hello import Hello
 from codexd.lsp.progress import Progress
 from codexd.lsp.protocol import make_converter
@@ -25,6 +25,9 @@ logger = logging.getLogger(__name__)
 TICK_SECONDS = 0.1
 """Between two batches of events: ten messages a second a client at most."""
 
+SILENT_SECONDS = 10
+"""After which a question goes to every client that can ask people."""
+
 OWN_ENV = ("HOME", "USER", "LOGNAME", "SHELL", "TMPDIR", "XDG_CACHE_HOME", "XDG_CONFIG_HOME",
            "XDG_DATA_HOME", "XDG_RUNTIME_DIR", "XDG_STATE_HOME", "CODEX_HOME")  # fmt: skip
 """What a run gets of this process's environment: whose machine it is. The rest is its client's."""
@@ -33,8 +36,11 @@ OWN_ENV = ("HOME", "USER", "LOGNAME", "SHELL", "TMPDIR", "XDG_CACHE_HOME", "XDG_
 class Desk:
     """Where clients are served; runs go on when those who asked for them leave."""
 
-    def __init__(self, orchestrator: Orchestrator, tasks: TaskGroup) -> None:
+    def __init__(
+        self, orchestrator: Orchestrator, tasks: TaskGroup, silent_seconds: float = SILENT_SECONDS
+    ) -> None:
         self.orchestrator, self.tasks = orchestrator, tasks
+        self.silent_seconds = silent_seconds
         self.connections: list[Connection] = []
         self.owners: dict[str, Connection] = {}
         """The client that started a root run, while both are there."""
@@ -47,10 +53,12 @@ class Desk:
 
     @classmethod
     @asynccontextmanager
-    async def open(cls, orchestrator: Orchestrator) -> AsyncGenerator[Desk]:
+    async def open(
+        cls, orchestrator: Orchestrator, *, silent_seconds: float = SILENT_SECONDS
+    ) -> AsyncGenerator[Desk]:
         """A desk for `orchestrator`; leaving closes every connection."""
         async with anyio.create_task_group() as tasks:
-            desk = cls(orchestrator, tasks)
+            desk = cls(orchestrator, tasks, silent_seconds)
             orchestrator.listen(desk.hear)
             tasks.start_soon(desk.tell_on)
             try:
@@ -83,6 +91,7 @@ class Desk:
             for run in [run for run, owner in self.owners.items() if owner is connection]:
                 del self.owners[run]
             self.progress.forget(connection)
+            self._feed.forget(connection)
             self.on_change()
 
     # --- requests ---------------------------------------------------------------------------
@@ -118,16 +127,33 @@ class Desk:
         while True:
             await self._due.wait()
             self._due = anyio.Event()
-            batch = self._feed.take()
-            for connection in list(self.connections):
-                if connection.ready and connection.declares("events"):
-                    self._feed.send(connection, batch)
-            self.progress.show(batch)
-            for row in batch.ended_roots:
-                self.owners.pop(row.id, None)
-            if self._feed.owes(self.connections):
-                self._due.set()
+            try:
+                self._tell(await self._feed.take(watched=bool(self.connections)))
+            except Exception:
+                # One batch that cannot be shown is no reason for the daemon to end.
+                logger.exception("a batch of events")
             await anyio.sleep(TICK_SECONDS)
+
+    def _tell(self, batch: Batch) -> None:
+        for connection in list(self.connections):
+            if connection.ready:
+                self._feed.owe(connection, batch)
+                self.progress.note(connection, batch)
+                self._tell_one(connection)
+                if self._feed.owes(connection) or self.progress.owes(connection):
+                    self._due.set()
+        for row in batch.ended_roots:
+            self.owners.pop(row.id, None)
+
+    def _tell_one(self, connection: Connection) -> None:
+        """One message: rows of runs, or progress; in turn, where a client has both."""
+        ways = [self._feed.pay, self.progress.report]
+        if connection.told_last == "rows":
+            ways.reverse()
+        for way in ways:
+            if way(connection):
+                connection.told_last = "rows" if way == self._feed.pay else "progress"
+                return
 
     def agents_changed(self) -> None:
         """Tell every client that the agents are others now."""

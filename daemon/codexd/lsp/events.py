@@ -2,23 +2,77 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
-from weakref import WeakKeyDictionary
+from functools import cached_property
+from typing import Literal, TypeAlias
 
+import anyio.lowlevel
 from pydantic import TypeAdapter
 
-from codexd.lsp.server import Connection
-from codexd.orchestrator import Notice, Orchestrator
+from codexd.lsp.frames import frame
+from codexd.lsp.server import MOST_UNSENT, Connection
+from codexd.orchestrator import Began, CreatedAgent, Kept, Notice, Orchestrator, Remarks, Told
 from codexd.runs.view import RunRow, RunView, rows_of
 
 METHOD = "codexd/events"
 
-_ROW = TypeAdapter(RunRow)
+AT_ONCE = 16
+"""Runs that are looked at before requests are answered again: about a millisecond."""
 
 
 @dataclass(frozen=True, slots=True)
+class ToldRemarks(Remarks):
+    """What whoever starts a run should know before it begins."""
+
+    kind: Literal["remarks"] = "remarks"
+
+
+@dataclass(frozen=True, slots=True)
+class ToldBegan(Began):
+    """A root run has begun."""
+
+    kind: Literal["began"] = "began"
+
+
+@dataclass(frozen=True, slots=True)
+class ToldCreated(CreatedAgent):
+    """An agent was made from a description; it is run next."""
+
+    kind: Literal["created"] = "created"
+
+
+@dataclass(frozen=True, slots=True)
+class ToldKept(Kept):
+    """What a resumed run has already: nothing of it is paid or done again."""
+
+    kind: Literal["kept"] = "kept"
+
+
+ToldRow: TypeAlias = ToldRemarks | ToldBegan | ToldCreated | ToldKept
+
+
+@dataclass(frozen=True, slots=True)
+class Events:
+    """What happened since the batch before."""
+
+    runs: tuple[RunRow, ...] = ()
+    """The latest state of each run that changed, children too."""
+    told: tuple[ToldRow, ...] = ()
+    """What there is to say while a request of this client goes on."""
+
+
+_ROWS = {Remarks: ToldRemarks, Began: ToldBegan, CreatedAgent: ToldCreated, Kept: ToldKept}
+
+
+def told_row(told: Told) -> ToldRow:
+    """`told`, with its kind."""
+    return _ROWS[type(told)](**{name: getattr(told, name) for name in type(told).__slots__})
+
+
+_ROW = TypeAdapter(RunRow)
+
+
+@dataclass(frozen=True)
 class Batch:
     """What changed since the batch before."""
 
@@ -27,6 +81,11 @@ class Batch:
     """Of `rows`, the root runs that have ended."""
     ended: tuple[RunView, ...] = ()
     """The same, whole."""
+
+    @cached_property
+    def json(self) -> dict[str, bytes]:
+        """The rows by run: written once, however many clients are told."""
+        return {row.id: _ROW.dump_json(row) for row in self.rows}
 
 
 class Feed:
@@ -39,8 +98,8 @@ class Feed:
         self._ended: dict[str, RunView] = {}
         self._last: dict[str, RunRow] = {}
         """The rows of runs under way, as they were told last."""
-        self._owed: WeakKeyDictionary[Connection, dict[str, Any]] = WeakKeyDictionary()
-        """Rows, as JSON, that a slow client has not been sent."""
+        self._owed: dict[Connection, dict[str, bytes]] = {}
+        """Rows that a client has not been sent, by run."""
 
     def note(self, notice: Notice) -> None:
         """Remember that a run changed; cheap, as it is called for every bit of streamed text."""
@@ -57,29 +116,51 @@ class Feed:
         elif root not in self._ended:
             self._changed.add(root)
 
-    def take(self) -> Batch:
-        """What changed since the last time."""
+    async def take(self, *, watched: bool = True) -> Batch:
+        """What changed since the last time; where nobody watches, only what ended."""
         changed, self._changed = self._changed, set()
         ended, self._ended = self._ended, {}
-        views = [self._orchestrator.driving.live(root) for root in changed]
-        rows = [row for view in (*views, *ended.values()) if view for row in rows_of(view)]
+        rows = [row for view in ended.values() for row in rows_of(view)]
+        for n, root in enumerate(changed if watched else (), 1):
+            if view := self._orchestrator.driving.live(root):
+                rows += rows_of(view)
+            if n % AT_ONCE == 0:
+                await anyio.lowlevel.checkpoint()
         fresh = tuple(row for row in rows if self._last.get(row.id) != row)
         self._last |= {row.id: row for row in fresh}
-        for row in fresh:
+        for row in rows:
             if row.root in ended:
                 self._last.pop(row.id, None)
         return Batch(fresh, tuple(row for row in fresh if row.id in ended), tuple(ended.values()))
 
-    def send(self, connection: Connection, batch: Batch) -> None:
-        """Send the batch, with what is owed; a slow client is owed the latest state of each."""
-        owed = self._owed.setdefault(connection, {})
-        for row in batch.rows:
-            owed[row.id] = row
-        if owed and not connection.slow:
-            runs = [_ROW.dump_python(row, mode="json") for row in owed.values()]
-            owed.clear()
-            connection.protocol.notify(METHOD, {"runs": runs, "told": []})
+    def owe(self, connection: Connection, batch: Batch) -> None:
+        """The client is to be told of the batch: of each run, only its latest state."""
+        if batch.rows and connection.declares("events"):
+            self._owed.setdefault(connection, {}).update(batch.json)
 
-    def owes(self, connections: Iterable[Connection]) -> bool:
+    def pay(self, connection: Connection) -> bool:
+        """Send the client all it is owed, unless it is slow; whether that was done."""
+        owed = self._owed.get(connection)
+        if not owed:
+            return False
+        if connection.slow:
+            if connection.unsent + sum(map(len, owed.values())) > MOST_UNSENT:
+                connection.let_go()
+            return False
+        del self._owed[connection]
+        connection.write(frame(_HEAD + b",".join(owed.values()) + _TAIL))
+        return True
+
+    def owes(self, connection: Connection) -> bool:
         """Whether a client is still to be told something."""
-        return any(self._owed.get(connection) for connection in connections)
+        return connection in self._owed
+
+    def forget(self, connection: Connection) -> None:
+        """A client has gone."""
+        self._owed.pop(connection, None)
+
+
+_HEAD, _TAIL = (
+    b'{"jsonrpc":"2.0","method":"codexd/events","params":{"runs":[',
+    b'],"told":[]}}',
+)

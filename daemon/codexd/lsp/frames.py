@@ -33,7 +33,7 @@ async def read_frame(reader: asyncio.StreamReader) -> bytes | None:
 async def _length(reader: asyncio.StreamReader) -> int | None:
     """What the headers say; `None` where nothing came any more."""
     lengths: set[int] = set()
-    n_bytes = 0
+    n_bytes, began = 0, False
     while True:
         try:
             line = await reader.readuntil(b"\n")
@@ -45,11 +45,11 @@ async def _length(reader: asyncio.StreamReader) -> int | None:
         if n_bytes > MAX_HEADER_BYTES:
             raise FrameFault(f"headers of more than {MAX_HEADER_BYTES} bytes")
         line = line.strip()
-        if not line and n_bytes <= 2:
-            n_bytes = 0
+        if not line and not began:
             continue  # an empty line before the headers: some clients end bodies with one
         if not line:
             break
+        began = True
         name, colon, value = line.partition(b":")
         if not colon:
             raise FrameFault(f"{line[:40]!r} is no header; `Content-Length: N` was expected")
@@ -72,6 +72,15 @@ def _number(value: bytes) -> int:
 def frame(message: bytes) -> bytes:
     """`message` with its header."""
     return b"Content-Length: %d\r\n\r\n%b" % (len(message), message)
+
+
+def loads(body: bytes) -> Any:
+    """The value in the body of a message. Raises `ValueError`, `RecursionError`."""
+    return json.loads(body.decode(), parse_constant=_no_constant)
+
+
+def _no_constant(name: str) -> None:
+    raise ValueError(f"{name} is no number of JSON")
 
 
 def dumps(value: Any, *, default: Callable[[Any], Any] | None = None) -> bytes:

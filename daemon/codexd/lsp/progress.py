@@ -35,33 +35,28 @@ class Progress:
 
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
-        self._shown: dict[tuple[int, str], _Shown] = {}
+        self._shown: dict[Connection, dict[str, _Shown]] = {}
         """By client and run."""
 
-    def show(self, batch: Batch) -> None:
-        """Tell the clients of a batch: every end, and of what goes on one run each."""
-        roots = [row for row in batch.rows if row.parent is None]
-        for connection in self._desk.connections:
-            if not connection.can("window", "work_done_progress") or not connection.ready:
-                continue
-            if connection.declines("progress"):
-                continue
-            for row in roots:
-                self._note(connection, row)
-        self._report()
+    def note(self, connection: Connection, batch: Batch) -> None:
+        """Have a client shown what of a batch it is to be shown; every end at once."""
+        if connection.can("window", "work_done_progress") and not connection.declines("progress"):
+            for row in batch.rows:
+                if row.parent is None:
+                    self._note(connection, row)
 
     def _note(self, connection: Connection, row: RunRow) -> None:
-        key = (id(connection), row.id)
-        shown = self._shown.get(key)
+        at = self._shown.setdefault(connection, {})
+        shown = at.get(row.id)
         if row.status.ended:
             if shown is not None:
-                del self._shown[key]
+                del at[row.id]
                 if shown.begun:
                     end = types.WorkDoneProgressEnd(message=_words(row))
                     self._send(shown, end)
             return
         if shown is None:
-            shown = self._shown[key] = _Shown(connection, f"codexd-{uuid.uuid4()}", row)
+            shown = at[row.id] = _Shown(connection, f"codexd-{uuid.uuid4()}", row)
             self._desk.tasks.start_soon(self._create, shown)
         shown.row, shown.fresh = row, True
 
@@ -72,31 +67,38 @@ class Progress:
             await protocol.ask(types.WINDOW_WORK_DONE_PROGRESS_CREATE, params)
         except (JsonRpcException, ConnectionError):
             return  # a client that cannot is told no more of this run
-        if self._shown.get((id(shown.connection), shown.row.id)) is not shown:
+        if self._shown.get(shown.connection, {}).get(shown.row.id) is not shown:
             return  # it has ended meanwhile
-        shown.begun = True
+        shown.begun, shown.fresh = True, False
         begin = types.WorkDoneProgressBegin(
             title=_title(shown.row), cancellable=True, percentage=0, message=_words(shown.row)
         )
         self._send(shown, begin)
 
-    def _report(self) -> None:
-        """One report a client: the one that has waited longest."""
-        told: set[int] = set()
-        for key, shown in list(self._shown.items()):
-            client = id(shown.connection)
-            if not shown.begun or not shown.fresh or client in told or shown.connection.slow:
-                continue
-            told.add(client)
-            row, shown.fresh = shown.row, False
-            share = 100 * row.spent // row.budget if row.budget else 0
-            shown.percentage = max(shown.percentage, min(share, 100))
-            report = types.WorkDoneProgressReport(
-                message=_words(row), percentage=shown.percentage, cancellable=True
-            )
-            self._send(shown, report)
-            # Whoever was told stands last.
-            self._shown[key] = self._shown.pop(key)
+    def report(self, connection: Connection) -> bool:
+        """Report on the run that has waited longest; whether one was reported on."""
+        shown = None if connection.slow else self._next(connection)
+        if shown is None:
+            return False
+        row, shown.fresh = shown.row, False
+        share = 100 * row.spent // row.budget if row.budget else 0
+        shown.percentage = max(shown.percentage, min(share, 100))
+        report = types.WorkDoneProgressReport(
+            message=_words(row), percentage=shown.percentage, cancellable=True
+        )
+        self._send(shown, report)
+        # Whoever was told stands last.
+        at = self._shown[connection]
+        at[row.id] = at.pop(row.id)
+        return True
+
+    def owes(self, connection: Connection) -> bool:
+        """Whether a client is still to be shown something."""
+        return self._next(connection) is not None
+
+    def _next(self, connection: Connection) -> _Shown | None:
+        at = self._shown.get(connection, {})
+        return next((shown for shown in at.values() if shown.begun and shown.fresh), None)
 
     def _send(
         self,
@@ -110,15 +112,12 @@ class Progress:
 
     def run_of(self, connection: Connection, token: object) -> str | None:
         """The run whose progress a client knows by `token`."""
-        for (client, run), shown in self._shown.items():
-            if client == id(connection) and shown.token == token:
-                return run
-        return None
+        at = self._shown.get(connection, {})
+        return next((run for run, shown in at.items() if shown.token == token), None)
 
     def forget(self, connection: Connection) -> None:
         """A client has gone."""
-        for key in [key for key in self._shown if key[0] == id(connection)]:
-            del self._shown[key]
+        self._shown.pop(connection, None)
 
 
 def _title(row: RunRow) -> str:

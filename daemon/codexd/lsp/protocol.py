@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
-import json
 import logging
+import re
 import uuid
 from collections.abc import Callable, Generator
 from concurrent.futures import Future
@@ -36,7 +36,7 @@ from pygls.protocol import (
     lsp_method,
 )
 
-from codexd.lsp.frames import dumps, frame
+from codexd.lsp.frames import dumps, frame, loads
 
 if TYPE_CHECKING:
     from codexd.lsp.server import Connection
@@ -45,6 +45,11 @@ logger = logging.getLogger(__name__)
 
 Message = dict[str, Any]
 MsgId = str | int
+
+MOST_REQUESTS = 1_000
+"""Of one client, going on at once."""
+REQUEST_FAILED = -32803
+"""LSP's code for a request that was right, and could not be done."""
 
 
 def make_converter() -> Converter:
@@ -82,19 +87,31 @@ class Protocol(LanguageServerProtocol):
         self._sent: dict[MsgId, str] = {}
         """The methods of requests that the client has not answered yet."""
 
+    @property
+    def n_going_on(self) -> int:
+        """How many handlers and questions wait for their end."""
+        return len(self._request_futures)
+
     # --- what comes in ----------------------------------------------------------------------
 
     def receive(self, body: bytes) -> None:
         """Act on one message; what is wrong with it is answered."""
         try:
-            message = json.loads(body)
+            message = loads(body)
         except (ValueError, RecursionError) as fault:
             self.refuse(None, JsonRpcParseError(f"no JSON: {fault}"))
             return
         if not isinstance(message, dict):
             self.refuse(None, JsonRpcInvalidRequest("a message is one JSON object"))
             return
-        self._take(cast("Message", message))
+        try:
+            self._take(cast("Message", message))
+        except Exception as fault:
+            # Whatever one client sends, it is answered, and the others hear nothing of it.
+            logger.exception("a message could not be acted on")
+            msg_id = cast("Message", message).get("id")
+            if isinstance(msg_id, str | int) and "method" in message:
+                self.refuse(msg_id, _defect(fault))
 
     def _take(self, message: Message) -> None:
         msg_id, method = message.get("id"), message.get("method")
@@ -103,7 +120,7 @@ class Protocol(LanguageServerProtocol):
             self.refuse(known_id, JsonRpcInvalidRequest('`jsonrpc` is not "2.0"'))
         elif "id" in message and (known_id is None or isinstance(msg_id, bool)):
             self.refuse(None, JsonRpcInvalidRequest("`id` is neither a text nor a whole number"))
-        elif method is None and known_id is not None:
+        elif "method" not in message and known_id is not None:
             self._take_answer(known_id, message)
         elif not isinstance(method, str):
             self.refuse(known_id, JsonRpcInvalidRequest("`method` is no text"))
@@ -114,13 +131,20 @@ class Protocol(LanguageServerProtocol):
 
     def _take_request(self, msg_id: MsgId, method: str, message: Message) -> None:
         if msg_id in self._request_futures:
-            self.refuse(msg_id, JsonRpcInvalidRequest(f"a request with id {msg_id!r} is going on"))
+            what = f"a request with id {_short(msg_id)} is going on"
+            self.refuse(msg_id, JsonRpcInvalidRequest(what))
+        elif len(self._request_futures) >= MOST_REQUESTS:
+            what = f"{MOST_REQUESTS:,} requests are going on; this one was not begun"
+            self.refuse(msg_id, JsonRpcException(what, code=REQUEST_FAILED))
         elif self._shutdown:
             self.refuse(msg_id, JsonRpcInvalidRequest("shutdown was asked for"))
         elif not self.initialized and method != types.INITIALIZE:
             self.refuse(msg_id, JsonRpcServerNotInitialized("`initialize` comes first"))
         elif self.initialized and method == types.INITIALIZE:
             self.refuse(msg_id, JsonRpcInvalidRequest("`initialize` was asked before"))
+        elif not self._knows(method):
+            what = f"{_short(method)} is no method of codexd"
+            self.refuse(msg_id, JsonRpcMethodNotFound(what))
         else:
             params = self._params(method, message, msg_id)
             if params is not _REFUSED:
@@ -131,10 +155,16 @@ class Protocol(LanguageServerProtocol):
         # Before `initialize`, and after `shutdown`, all but `exit` is dropped, as LSP says.
         if (not self.initialized or self._shutdown) and method != types.EXIT:
             return
+        if method != types.CANCEL_REQUEST and not self._knows(method):
+            return
         params = self._params(method, message, None)
         if params is not _REFUSED:
             context = contextvars.copy_context()
             context.run(self._handle_notification, method, params)
+
+    def _knows(self, method: str) -> bool:
+        handlers = cast("Any", self.fm)
+        return method in handlers.builtin_features or method in handlers.features
 
     def _params(self, method: str, message: Message, msg_id: MsgId | None) -> Any:
         """The parameters, typed as the method has them; `_REFUSED` where they are not so."""
@@ -144,7 +174,7 @@ class Protocol(LanguageServerProtocol):
                 {"params": None, **message}, self.get_message_type(method) or fallback
             )
         except Exception as fault:  # noqa: BLE001 - cattrs raises what the types' hooks raise
-            found = "; ".join(transform_error(fault, path="$")) or str(fault)
+            found = _wrong(fault)
             if msg_id is None:
                 logger.warning("%s was ignored: %s", method, found)
             else:
@@ -159,10 +189,9 @@ class Protocol(LanguageServerProtocol):
         error = message.get("error")
         if error is not None:
             known = cast("Message", error) if isinstance(error, dict) else {}
-            fault = types.ResponseError(
-                code=int(known.get("code") or 0), message=str(known.get("message", error))
-            )
-            self._handle_response(msg_id, None, fault)
+            code, what = known.get("code"), str(known.get("message", error))
+            code = code if isinstance(code, int) else JsonRpcInternalError.CODE
+            self._handle_response(msg_id, None, types.ResponseError(code=code, message=what))
             return
         result = message.get("result")
         kind = self.get_result_type(method)
@@ -183,46 +212,43 @@ class Protocol(LanguageServerProtocol):
         """LSP's type of an answer."""
         return types.METHOD_TO_TYPES.get(method, (None, None))[1]
 
-    def _handle_notification(self, method_name: str, params: Any) -> None:
-        """Act on a notification. (pygls keeps the future of each one for good.)"""
-        if method_name == types.CANCEL_REQUEST:
-            self._handle_cancel_notification(params.id)
-            return
-        try:
-            handler = self._get_handler(method_name)
-        except JsonRpcMethodNotFound:
-            return
-        key = str(uuid.uuid4())
+    def _execute_handler(
+        self,
+        msg_id: MsgId,
+        handler: Callable[..., Any],
+        callback: Callable[[Future[Any]], None],
+        args: tuple[Any, ...] | None = None,
+        kwargs: dict[str, Any] | None = None,
+    ) -> None:
+        """Run a handler. (pygls keeps the future of each that answers no request for good.)"""
 
         def ended(future: Future[Any]) -> None:
-            self._request_futures.pop(key, None)
-            self._check_handler_result(future)
+            self._request_futures.pop(msg_id, None)
+            callback(future)
 
-        self._execute_handler(msg_id=key, handler=handler, args=(params,), callback=ended)
+        super()._execute_handler(msg_id, handler, ended, args, kwargs)
 
     def _handle_cancel_notification(self, msg_id: MsgId) -> None:
         """Cancel a request that is going on: its coroutine hears of it, and it is answered."""
         future = self._request_futures.get(msg_id)
-        if future is not None:
+        if future is not None and msg_id not in self._sent:
             self._server.cancelled.add(msg_id)
             future.cancel()
 
     def _send_handler_result(self, future: Future[Any], *, msg_id: MsgId) -> None:
         """Answer a request. (pygls logs a traceback for each fault that is the client's own.)"""
-        self._request_futures.pop(msg_id, None)
         self._server.cancelled.discard(msg_id)
         if future.cancelled():
             self.refuse(msg_id, JsonRpcRequestCancelled("the request was cancelled"))
             return
         fault = future.exception()
         if fault is None:
-            self._send_response(msg_id, result=future.result())
+            self.send({"jsonrpc": "2.0", "id": msg_id, "result": future.result()})
         elif isinstance(fault, JsonRpcException):
             self.refuse(msg_id, fault)
         else:
             logger.error("request %s", msg_id, exc_info=fault)
-            what = f"{type(fault).__name__}: {fault}"
-            self.refuse(msg_id, JsonRpcInternalError(f"{what} (this is a defect of codexd)"))
+            self.refuse(msg_id, _defect(fault))
 
     # --- what goes out ----------------------------------------------------------------------
 
@@ -233,6 +259,10 @@ class Protocol(LanguageServerProtocol):
             error["data"] = fault.data
         self.send({"jsonrpc": "2.0", "id": msg_id, "error": error})
 
+    def notify(self, method: str, params: Any | None = None) -> None:
+        """Send a notification. (pygls copies whole parameters, piece by piece, before.)"""
+        self.send({"jsonrpc": "2.0", "method": method, "params": params})
+
     def send_request(
         self,
         method: str,
@@ -242,8 +272,14 @@ class Protocol(LanguageServerProtocol):
     ) -> Future[Any]:
         """The answer of the client to a request, later."""
         msg_id = msg_id or str(uuid.uuid4())
-        self._sent[msg_id] = method
-        return super().send_request(method, params, callback, msg_id)
+        if self._server.gone:
+            raise ConnectionResetError("the client has gone")
+        future: Future[Any] = Future()
+        if callback is not None:
+            future.add_done_callback(lambda done: callback(done.result()))
+        self._sent[msg_id], self._request_futures[msg_id] = method, future
+        self.send({"jsonrpc": "2.0", "id": msg_id, "method": method, "params": params})
+        return future
 
     async def ask(self, method: str, params: Any | None = None) -> Any:
         """The client's answer; who stops waiting takes the question back.
@@ -267,10 +303,10 @@ class Protocol(LanguageServerProtocol):
         try:
             body = dumps(data, default=self._serialize_message)
         except Exception:
-            logger.exception("an answer could not be written")
-            fault = JsonRpcInternalError("the answer could not be written as JSON")
-            if (msg_id := getattr(data, "id", None)) is not None:
-                self.refuse(msg_id, fault)
+            logger.exception("a message could not be written")
+            if isinstance(data, dict) and "method" not in data:
+                fault = JsonRpcInternalError("the answer could not be written as JSON")
+                self.refuse(cast("Message", data).get("id"), fault)
             return
         self._server.write(frame(body))
 
@@ -299,6 +335,17 @@ class Protocol(LanguageServerProtocol):
             raise JsonRpcInvalidParams(f"`{params.command}` is no command of codexd")
         return await command(params.arguments or [])
 
+    @lsp_method(types.SHUTDOWN)
+    def lsp_shutdown(  # pyright: ignore[reportIncompatibleMethodOverride] - a generator there
+        self, *_args: Any
+    ) -> None:
+        """Nothing more is begun; what goes on is answered as cancelled, as LSP says.
+
+        (pygls also cancels questions, whose answers are then waited for without an end.)
+        """
+        self._shutdown = True
+        self.forget()
+
     @lsp_method(types.EXIT)
     def lsp_exit(  # pyright: ignore[reportIncompatibleMethodOverride] - as above
         self, *_args: Any
@@ -307,15 +354,34 @@ class Protocol(LanguageServerProtocol):
         self._server.leave()
 
     def forget(self) -> None:
-        """Let go what is going on: nobody is there any more to be answered."""
-        gone = ConnectionResetError("the client has gone")
+        """Let go what is going on: nobody is there any more to be asked, nor to be answered."""
         for msg_id, future in list(self._request_futures.items()):
-            if msg_id in self._sent:
-                future.set_exception(gone)
-            else:
+            if msg_id not in self._sent:
                 future.cancel()
-        self._request_futures.clear()
+            elif not future.done():
+                future.set_exception(ConnectionResetError("the client has gone"))
+                del self._request_futures[msg_id]
         self._sent.clear()
 
 
 _REFUSED: Any = object()
+
+
+def _defect(fault: BaseException) -> JsonRpcInternalError:
+    return JsonRpcInternalError(f"{type(fault).__name__}: {fault} (this is a defect of codexd)")
+
+
+def _wrong(fault: Exception) -> str:
+    """What is wrong with the parameters of a standard method, and where."""
+    try:
+        found = "; ".join(transform_error(fault, path=""))
+    except Exception:  # noqa: BLE001 - it knows not all that hooks raise
+        found = ""
+    found = found or f"{type(fault).__name__}: {fault}"
+    # The client knows its own spelling: `textDocument`, not `text_document`.
+    return re.sub(r"_([a-z])", lambda letter: letter[1].upper(), found.replace("@ .", "@ "))
+
+
+def _short(value: object) -> str:
+    shown = repr(value)
+    return shown if len(shown) <= 80 else f"{shown[:80]}…"

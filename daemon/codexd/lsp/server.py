@@ -12,6 +12,7 @@ from urllib.parse import unquote, urlsplit
 
 import anyio
 from lsprotocol import types
+from pygls.exceptions import JsonRpcParseError
 from pygls.lsp.server import LanguageServer
 from pygls.uris import from_fs_path
 
@@ -31,6 +32,8 @@ MOST_UNSENT = 16 * MiB
 """Above it a client is disconnected: it does not read, and others need the memory."""
 SLOW_UNSENT = MiB
 """Above it only the latest state of what changes is kept for a client."""
+CLOSING_SECONDS = 2
+"""For a client that leaves to take what was written to it."""
 
 Command = Callable[[Sequence[Any]], Awaitable[Any]]
 
@@ -58,6 +61,8 @@ class Connection(LanguageServer):
         self.left = anyio.Event()
         self.ready = False
         """Whether the client has said `initialized`: before, it drops what it is sent."""
+        self.told_last = ""
+        """What it was sent in the last batch: `rows` of runs, or `progress`."""
         self._writer = writer
         self.protocol.set_writer(cast("Any", writer))
 
@@ -71,8 +76,8 @@ class Connection(LanguageServer):
                 # A client that sends without end leaves room for the others.
                 await asyncio.sleep(0)
         except FrameFault as fault:
-            error = {"code": -32700, "message": f"{fault}; the connection ends here"}
-            self.protocol.send({"jsonrpc": "2.0", "id": None, "error": error})
+            what = f"{fault}; the connection ends here"
+            self.protocol.refuse(None, JsonRpcParseError(what))
         finally:
             self.left.set()
             await self._close()
@@ -82,10 +87,14 @@ class Connection(LanguageServer):
         if self.gone:
             return
         if self.unsent + len(data) > MOST_UNSENT:
-            logger.warning("a client that reads nothing was let go", extra={"pid": self.hello.pid})
-            self._writer.transport.abort()
-            return
-        self._writer.write(data)
+            self.let_go()
+        else:
+            self._writer.write(data)
+
+    def let_go(self) -> None:
+        """End the connection to a client that reads nothing; what was not sent is lost."""
+        logger.warning("a client that reads nothing was let go", extra={"pid": self.hello.pid})
+        self._writer.transport.abort()
 
     @property
     def unsent(self) -> int:
@@ -109,8 +118,10 @@ class Connection(LanguageServer):
     async def _close(self) -> None:
         self._writer.close()
         self.protocol.forget()
-        with suppress(ConnectionError, TimeoutError):  # closed, whatever the other side thinks
+        with anyio.move_on_after(CLOSING_SECONDS), suppress(OSError):
             await self._writer.wait_closed()
+        # A client that has hung up, and yet reads nothing, is waited for no longer.
+        self._writer.transport.abort()
 
     def report_server_error(self, error: Exception, source: Any) -> None:
         """Log it. (pygls pops it up in the editor.)"""

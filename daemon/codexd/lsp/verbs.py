@@ -27,8 +27,9 @@ from codexd.errors import (
     UnknownRun,
     as_data,
 )
+from codexd.lsp.events import METHOD, Events, told_row
 from codexd.lsp.server import Connection
-from codexd.orchestrator import Began, CreatedAgent, Kept, Remarks, Told
+from codexd.orchestrator import Began, Told
 from codexd.orchestrator.table import VERBS, Verb
 from codexd.runs.view import RunView
 
@@ -140,9 +141,9 @@ class _Starting:
         if isinstance(told, Began):
             self._runs.append(told.run)
             self._began.set()
-        if self._connection.declares("events") and not self._connection.gone:
-            row = {"kind": KINDS[type(told)], **plain(told)}
-            self._connection.protocol.notify("codexd/events", {"runs": [], "told": [row]})
+        if self._connection.declares("events"):
+            events = Events(told=(told_row(told),))
+            self._connection.protocol.notify(METHOD, plain(events))
 
     def _left(self) -> None:
         """The request was cancelled, or the client has gone or is about to."""
@@ -161,9 +162,6 @@ class _Starting:
             self._scope.cancel()
 
 
-KINDS = {Remarks: "remarks", Began: "began", CreatedAgent: "created", Kept: "kept"}
-
-
 # --- what goes over the wire -----------------------------------------------------------------
 
 
@@ -175,6 +173,8 @@ def read(verb: Verb, params: Any) -> Any:
         raise JsonRpcInvalidParams(f"codexd/{verb.name} takes one object, not {shown}")
     try:
         return adapter(verb.request).validate_json(json.dumps(params), strict=True)
+    except RecursionError:
+        raise JsonRpcInvalidParams(f"codexd/{verb.name}: nested too deeply") from None
     except ValidationError as fault:
         known = [field.name for field in fields(verb.request)]
         raise JsonRpcInvalidParams(_what(fault, known), data=_where(fault)) from None
@@ -189,6 +189,8 @@ def _what(fault: ValidationError, known: Sequence[str]) -> str:
                 words.append(f"`{where}` is no parameter; known are {', '.join(known)}")
             case "missing" | "missing_keyword_only_argument":
                 words.append(f"`{where}` is missing")
+            case "json_invalid":
+                words.append(f"a text that is no Unicode: {error['msg']}")
             case _:
                 words.append(f"`{where}`: {error['msg']}")
     return "; ".join(words)

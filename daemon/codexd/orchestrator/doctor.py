@@ -13,8 +13,8 @@ import anyio.to_thread
 from codexd.agents.registry import Registry
 from codexd.config import Config
 from codexd.errors import Severity, Unavailable
-from codexd.orchestrator.opening import remarks_of
 from codexd.orchestrator.verbs import Check
+from codexd.policy.ceilings import remarks_of
 from codexd.runs.journal import Journal
 
 

@@ -35,6 +35,8 @@ class Driving:
         self._n_ended = 0
         self._is_closed = False
         self._listeners: list[Callable[[Notice], None]] = []
+        self._beginning: dict[str, Callable[[], None]] = {}
+        """Whom to tell, once, that a run is in the journal."""
 
     @property
     def n_roots(self) -> int:
@@ -56,6 +58,8 @@ class Driving:
 
     def publish(self, run: str, kind: str) -> None:
         """Tell every listener."""
+        if kind != "progress" and (began := self._beginning.pop(run, None)):
+            began()
         for listener in self._listeners:
             try:
                 listener(Notice(run, kind))
@@ -68,28 +72,39 @@ class Driving:
         seat = self.seats.get(run_id)
         return live_view(seat, run_id[:4]) if seat else None
 
-    async def drive(self, seat: Seat, host: Host) -> RunView:
-        """Drive a root run to its end; a caller that is cancelled has it end in order first."""
+    async def drive(self, seat: Seat, host: Host, began: Callable[[], None]) -> RunView:
+        """Drive a root run to its end; a caller that is cancelled has it end in order first.
+
+        `began` is called when it is in the journal, and so can be found by its id.
+        """
         if self._is_closed:
             raise Unavailable(
                 "codexd is about to end here, so no run begins", help="ask again in a moment"
             )
         self._roots.append(seat)
+        self._beginning[seat.run.id] = began
         try:
             await _drive_shielded(seat, host)
             view = live_view(seat, await self.short(seat.run.id))
             await self._retain()
             return view
         finally:
-            if not seat.run.ended:
-                seat.suspended = True
-                self.publish(seat.run.id, "suspended")
             with anyio.CancelScope(shield=True):
+                if not seat.run.ended:
+                    await self._leave_off(seat)
                 await self._forget(seat)
             self._roots.remove(seat)
+            self._beginning.pop(seat.run.id, None)
             # Whoever waits has this one: several do.
             self._root_ended.set()
             self._root_ended = anyio.Event()
+
+    async def _leave_off(self, seat: Seat) -> None:
+        """Have a run that has not ended be nobody's, though this process goes on."""
+        with suppress(Unavailable):  # it shows as running here until this process ends
+            await self._journal.release(seat.run.started.root)
+        seat.suspended = True
+        self.publish(seat.run.id, "suspended")
 
     async def _forget(self, seat: Seat) -> None:
         """Let the tree of a root run go, with what the retention of what completed lets go."""

@@ -11,7 +11,8 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 
 from codexd.config import Config
-from codexd.orchestrator.opening import Models, ceilings_of, project_rules
+from codexd.orchestrator.opening import Models, project_rules
+from codexd.policy.ceilings import ceilings_of
 from codexd.policy.redaction import Redactor
 from codexd.runs.host import Host
 

@@ -16,12 +16,11 @@ from codexd.agents.definition import AgentDefinition
 from codexd.agents.registry import Registry
 from codexd.config import Config, ModelChoice
 from codexd.config.workspace import home_of
-from codexd.errors import BadConfig, CodexdError, Diagnostic, ModelFault
+from codexd.errors import BadConfig, CodexdError, ModelFault
 from codexd.models.interface import ModelEntry, Usage
-from codexd.policy import Layer, Policy
+from codexd.policy.ceilings import ceilings_of
 from codexd.policy.files import read_bytes
 from codexd.policy.redaction import Redactor, known_secrets
-from codexd.policy.tables import layer_from_table
 from codexd.runs.host import Host
 from codexd.runs.journal import Journal
 from codexd.runs.seat import Opened
@@ -78,28 +77,6 @@ def _clear(journal: Journal) -> None:
     """End what hosts that were killed have left running."""
     for host in journal.clear_dead():
         end_marked(host)
-
-
-def ceilings_of(config: Config) -> Policy:
-    """The layers above every definition: the user's ceiling, then the workspace's."""
-    return tuple(layer for layer, _ in _ceilings(config))
-
-
-def remarks_of(config: Config) -> tuple[Diagnostic, ...]:
-    """What is wrong in the configuration, in its `[policy]` tables too."""
-    return (*config.diagnostics, *(one for _, found in _ceilings(config) for one in found))
-
-
-def _ceilings(config: Config) -> list[tuple[Layer, tuple[Diagnostic, ...]]]:
-    tables = (
-        ("user ceiling", config.user_policy, config.sources, True),
-        ("workspace ceiling", config.workspace_policy, config.workspace_policy_sources, False),
-    )
-    return [
-        layer_from_table(name, table, sources, own=own)
-        for name, table, sources, own in tables
-        if table
-    ]
 
 
 def project_rules(context: ToolContext) -> str:

@@ -48,6 +48,7 @@ from codexd.orchestrator.verbs import (
     unheard,
 )
 from codexd.policy import Policy
+from codexd.policy.ceilings import remarks_of
 from codexd.runs import resume, start, undo
 from codexd.runs.events import Event, Noted
 from codexd.runs.host import Host
@@ -256,8 +257,8 @@ class Orchestrator(History):
         (caller or self._caller).tell(told)
 
     async def _drive(self, seat: Seat, host: Host, caller: Caller | None) -> RunView:
-        self._tell(Began(seat.run.id), caller)
-        return await self.driving.drive(seat, host)
+        began = partial(self._tell, Began(seat.run.id), caller)
+        return await self.driving.drive(seat, host, began)
 
     async def _remark(self, agents: Sequence[str], host: Host, caller: Caller | None) -> None:
         """Tell whoever asked what is wrong and not used, before anything begins."""
@@ -389,7 +390,7 @@ class Orchestrator(History):
         found = self.registry
         of_agents = (remark for entry in found.entries for remark in entry.diagnostics)
         of_watch = self._watch.diagnostics() if self._watch else ()
-        return (*opening.remarks_of(self.config), *of_watch, *found.diagnostics, *of_agents)
+        return (*remarks_of(self.config), *of_watch, *found.diagnostics, *of_agents)
 
     def remarks(self, names: Sequence[str], config: Config | None = None) -> tuple[Diagnostic, ...]:
         """The errors and warnings that bear on runs of the agents called `names`: in the
@@ -407,7 +408,7 @@ class Orchestrator(History):
             if str(entry.path) in files
             for remark in entry.diagnostics
         )
-        found = (*opening.remarks_of(config or self.config), *registry.diagnostics, *of_agents)
+        found = (*remarks_of(config or self.config), *registry.diagnostics, *of_agents)
         return tuple(each for each in found if each.severity in (Severity.ERROR, Severity.WARNING))
 
     async def models(

@@ -11,7 +11,6 @@ from typing import Any
 from codexd.agents.listing import agent_rows
 from codexd.errors import BadRequest
 from codexd.orchestrator.listing import event_row, midnight
-from codexd.orchestrator.opening import remarks_of
 from codexd.orchestrator.orchestrator import Orchestrator
 from codexd.orchestrator.verbs import (
     Agents,
@@ -70,8 +69,7 @@ async def _undo(codexd: Orchestrator, request: Which, _: Caller) -> Undone:
 async def _agents(codexd: Orchestrator, _request: Nothing, caller: Caller) -> Agents:
     config = await codexd.config_of(caller)
     registry = codexd.registry
-    remarks = (*remarks_of(config), *registry.diagnostics)
-    return Agents(agent_rows(registry.entries, config), remarks)
+    return Agents(agent_rows(registry.entries, config), registry.diagnostics)
 
 
 async def _runs(codexd: Orchestrator, request: ListRuns, _: Caller) -> Runs:

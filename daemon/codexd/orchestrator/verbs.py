@@ -167,7 +167,7 @@ class Agents:
 
     agents: tuple[AgentRow, ...]
     problems: tuple[Diagnostic, ...]
-    """Of `aliases.yaml`, of folders that could not be read, of the configuration."""
+    """Of `aliases.yaml`, and of folders that could not be read."""
 
 
 @dataclass(frozen=True, slots=True)

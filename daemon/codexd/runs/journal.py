@@ -115,6 +115,10 @@ class Journal(Store):
         row = (digest, what, scope, now(), by)
         await self._ask(lambda db: db.execute(SQL["insert_approval"], row))
 
+    async def release(self, root: str) -> None:
+        """Have the runs of a tree that have not ended be nobody's: they can be resumed."""
+        await self._ask(lambda db: db.execute(SQL["release"], (root,)))
+
     async def _ask(self, work: _Append | Callable[[sqlite3.Connection], Any]) -> Any:
         if self._closed:
             raise IllegalMove("the journal is closed")

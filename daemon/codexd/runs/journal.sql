@@ -77,6 +77,10 @@ UPDATE run SET last_n = ?1, spent = spent + ?2, uncertain = uncertain + ?3,
     host = coalesce(?6, host), content_bytes = content_bytes + ?7
 WHERE id = ?8;
 
+-- query: release
+-- A tree that its host has left off is driven by nobody, though the host goes on.
+UPDATE run SET host = NULL WHERE root = ? AND ended_at IS NULL;
+
 -- query: insert_host
 INSERT INTO host VALUES (?, ?, ?, ?, ?);
 
