@@ -8,12 +8,16 @@ Inside, places are lines and columns from 1, in code points, ends exclusive, as 
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
 from lsprotocol import types
+from pygls.workspace import TextDocument, Workspace
 
+_OTHER_BREAKS = "\v\f\x1c\x1d\x1e\x85\u2028\u2029"
+"""What ends a line for Python, and not in LSP."""
 _AFTER_END = re.compile(r"(?<=\n)|(?<=\r)(?!\n)")
 
 
@@ -32,8 +36,7 @@ class Buffer:
     @cached_property
     def lines(self) -> list[str]:
         """The lines, ends left on; LF, CR LF and CR end one, as in LSP."""
-        # Not `splitlines`: it breaks at form feeds and Unicode separators, which LSP does not.
-        return _AFTER_END.split(self.text)
+        return split_lines(self.text)
 
     def position(self, line: int, column: int) -> types.Position:
         """The client's position of (line, column); what is past an end is at that end."""
@@ -59,13 +62,57 @@ class Buffer:
         return position.line + 1, len(line) + 1
 
     def _units(self, text: str) -> int:
-        match self.encoding:
-            case types.PositionEncodingKind.Utf8:
-                return len(text.encode("utf-8", "surrogatepass"))
-            case types.PositionEncodingKind.Utf32:
-                return len(text)
-            case _:
-                return len(text.encode("utf-16-le", "surrogatepass")) // 2
+        return units(text, self.encoding)
+
+
+def split_lines(text: str) -> list[str]:
+    """The lines of `text`, ends left on; the last one, which may be empty, has none."""
+    if any(char in text for char in _OTHER_BREAKS):
+        return _AFTER_END.split(text)  # a hundred times slower
+    lines = text.splitlines(keepends=True)
+    return [*lines, ""] if not lines or lines[-1][-1] in "\r\n" else lines
+
+
+class Document(TextDocument):
+    """A document as pygls keeps it, with the lines of LSP. (Its own end at form feeds and Unicode
+    separators too: after one of those it puts edits into the wrong line.)
+    """
+
+    @property
+    def lines(self) -> Sequence[str]:
+        """The lines, ends left on."""
+        return split_lines(self.source)
+
+
+class Documents(Workspace):
+    """The documents that a client has open."""
+
+    def _create_text_document(
+        self,
+        doc_uri: str,
+        source: str | None = None,
+        version: int | None = None,
+        language_id: str | None = None,
+    ) -> TextDocument:
+        return Document(
+            doc_uri,
+            source,
+            version,
+            language_id,
+            sync_kind=types.TextDocumentSyncKind.Incremental,
+            position_codec=self.position_codec,
+        )
+
+
+def units(text: str, encoding: types.PositionEncodingKind | str) -> int:
+    """How long `text`, which is within one line, is for a client."""
+    match encoding:
+        case types.PositionEncodingKind.Utf8:
+            return len(text.encode("utf-8", "surrogatepass"))
+        case types.PositionEncodingKind.Utf32:
+            return len(text)
+        case _:
+            return len(text.encode("utf-16-le", "surrogatepass")) // 2
 
 
 def _bare(line: str) -> str:

@@ -9,14 +9,18 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import anyio
+import anyio.lowlevel
 from anyio.abc import TaskGroup
 
-from codexd.lsp import editing, verbs
+from codexd.lsp import asked, editing, endings, verbs
 from codexd.lsp.asking import ask_of
+from codexd.lsp.edits import Edits
 from codexd.lsp.events import Batch, Feed
+from codexd.lsp.findings import Findings
 from codexd.lsp.hello import Hello
 from codexd.lsp.progress import Progress
 from codexd.lsp.protocol import make_converter
+from codexd.lsp.publish import Publisher
 from codexd.lsp.server import Connection
 from codexd.orchestrator import Began, Caller, Notice, Orchestrator, Told
 
@@ -44,7 +48,11 @@ class Desk:
         self.connections: list[Connection] = []
         self.owners: dict[str, Connection] = {}
         """The client that started a root run, while both are there."""
+        self.publishers: dict[Connection, Publisher] = {}
+        """The diagnostics at each client."""
         self.progress = Progress(self)
+        self.findings = Findings(self)
+        self.edits = Edits(self)
         self.on_change: Callable[[], None] = lambda: None
         """Called when a client has come or gone."""
         self._converter = make_converter()
@@ -60,7 +68,9 @@ class Desk:
         async with anyio.create_task_group() as tasks:
             desk = cls(orchestrator, tasks, silent_seconds)
             orchestrator.listen(desk.hear)
+            orchestrator.open_in(desk.edits)
             tasks.start_soon(desk.tell_on)
+            tasks.start_soon(desk.findings.follow)
             try:
                 yield desk
             finally:
@@ -81,13 +91,16 @@ class Desk:
             hello, writer, self.orchestrator.config.workspace.root, self._converter
         )
         verbs.offer(connection, self)
+        asked.offer(connection, self)
         editing.offer(connection, self)
+        self.publishers[connection] = Publisher(connection, self.wake)
         self.connections.append(connection)
         self.on_change()
         try:
             await connection.serve(reader)
         finally:
             self.connections.remove(connection)
+            del self.publishers[connection]
             for run in [run for run, owner in self.owners.items() if owner is connection]:
                 del self.owners[run]
             self.progress.forget(connection)
@@ -119,7 +132,12 @@ class Desk:
         if notice.kind == "agents":
             self.agents_changed()
             return
+        self.findings.hear(notice)
         self._feed.note(notice)
+        self._due.set()
+
+    def wake(self) -> None:
+        """Have clients told with the next batch what is new for them."""
         self._due.set()
 
     async def tell_on(self) -> None:
@@ -132,6 +150,7 @@ class Desk:
             except Exception:
                 # One batch that cannot be shown is no reason for the daemon to end.
                 logger.exception("a batch of events")
+            await self._publish()
             await anyio.sleep(TICK_SECONDS)
 
     def _tell(self, batch: Batch) -> None:
@@ -142,8 +161,10 @@ class Desk:
                 self._tell_one(connection)
                 if self._feed.owes(connection) or self.progress.owes(connection):
                     self._due.set()
-        for row in batch.ended_roots:
-            self.owners.pop(row.id, None)
+        for view in batch.ended:
+            owner = self.owners.pop(view.id, None)
+            if owner is not None:
+                endings.tell(self, owner, view)
 
     def _tell_one(self, connection: Connection) -> None:
         """One message: rows of runs, or progress; in turn, where a client has both."""
@@ -154,6 +175,21 @@ class Desk:
             if way(connection):
                 connection.told_last = "rows" if way == self._feed.pay else "progress"
                 return
+
+    async def _publish(self) -> None:
+        for connection, publisher in list(self.publishers.items()):
+            await anyio.lowlevel.checkpoint()  # a request goes before the next client's turn
+            if connection not in self.publishers:
+                continue
+            try:
+                if not self.findings.refresh(connection):
+                    self._due.set()
+                publisher.flush()
+                if publisher.owes:
+                    self._due.set()
+            except Exception:
+                # What one client is shown wrong is no reason for all the others to be told nothing.
+                logger.exception("diagnostics of client %s", connection.hello.pid)
 
     def agents_changed(self) -> None:
         """Tell every client that the agents are others now."""

@@ -36,6 +36,7 @@ from pygls.protocol import (
     lsp_method,
 )
 
+from codexd.lsp.buffers import Documents
 from codexd.lsp.frames import dumps, frame, loads
 
 if TYPE_CHECKING:
@@ -322,6 +323,7 @@ class Protocol(LanguageServerProtocol):
         result = yield from super().lsp_initialize(params)
         if result.capabilities.workspace is not None:
             result.capabilities.workspace.workspace_folders = None
+        self._workspace = Documents(None, position_encoding=self.workspace.position_encoding)
         self.initialized = True
         return result
 

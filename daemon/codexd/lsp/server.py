@@ -15,6 +15,7 @@ from lsprotocol import types
 from pygls.exceptions import JsonRpcParseError
 from pygls.lsp.server import LanguageServer
 from pygls.uris import from_fs_path
+from pygls.workspace import TextDocument
 
 from codexd import __version__
 from codexd.lsp.buffers import Buffer
@@ -181,9 +182,27 @@ class Connection(LanguageServer):
             return own + whole.removeprefix(ours)
         return from_fs_path(str(path)) or ""
 
+    def relative(self, uri: str) -> str | None:
+        """The workspace-relative path of a file by its URI; `None`: it is outside."""
+        path = path_of(uri)
+        if path is None:
+            return None
+        root_uri = self.initialize.root_uri if self.initialize else None
+        # The client may have come to the workspace by way of a link.
+        for root in (self.root, path_of(root_uri) if root_uri else None):
+            if root is not None and path.is_relative_to(root):
+                return path.relative_to(root).as_posix()
+        return None
+
     def open_documents(self) -> list[str]:
         """The URIs of the documents that the client has open."""
-        return list(self.workspace.text_documents) if self.protocol.initialized else []
+        if not self.protocol.initialized:
+            return []
+        return [document.uri for document in self.workspace.text_documents.values()]
+
+    def document(self, uri: str) -> TextDocument | None:
+        """A document that the client has open. (pygls knows each by its URI without escapes.)"""
+        return self.workspace.text_documents.get(unquote(uri))
 
     def buffer(self, uri: str) -> Buffer | None:
         """The document as the client has it, else the file; `None` where it is none."""
@@ -191,7 +210,7 @@ class Connection(LanguageServer):
         if path is None:
             return None
         encoding = types.PositionEncodingKind(self.workspace.position_encoding or "utf-16")
-        document = self.workspace.text_documents.get(uri)
+        document = self.document(uri)
         if document is not None:
             return Buffer(uri, path, document.source, document.version, encoding)
         try:

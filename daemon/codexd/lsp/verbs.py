@@ -167,16 +167,21 @@ class _Starting:
 
 def read(verb: Verb, params: Any) -> Any:
     """The verb's request. Raises `JsonRpcInvalidParams` naming the parameter that is wrong."""
+    return read_as(verb.request, f"codexd/{verb.name}", params)
+
+
+def read_as(kind: type, name: str, params: Any) -> Any:
+    """The parameters of whatever is called `name`, as a dataclass. Raises like `read`."""
     params = cast("Any", {} if params is None else params)
     if not isinstance(params, dict):
         shown = json.dumps(params)[:60]
-        raise JsonRpcInvalidParams(f"codexd/{verb.name} takes one object, not {shown}")
+        raise JsonRpcInvalidParams(f"{name} takes one object, not {shown}")
     try:
-        return adapter(verb.request).validate_json(json.dumps(params), strict=True)
+        return adapter(kind).validate_json(json.dumps(params), strict=True)
     except RecursionError:
-        raise JsonRpcInvalidParams(f"codexd/{verb.name}: nested too deeply") from None
+        raise JsonRpcInvalidParams(f"{name}: nested too deeply") from None
     except ValidationError as fault:
-        known = [field.name for field in fields(verb.request)]
+        known = [field.name for field in fields(kind)]
         raise JsonRpcInvalidParams(_what(fault, known), data=_where(fault)) from None
 
 

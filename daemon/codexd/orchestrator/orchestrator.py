@@ -50,6 +50,7 @@ from codexd.orchestrator.verbs import (
 from codexd.policy import Policy
 from codexd.policy.ceilings import remarks_of
 from codexd.runs import resume, start, undo
+from codexd.runs.editors import Editors
 from codexd.runs.events import Event, Noted
 from codexd.runs.host import Host
 from codexd.runs.journal import open_journal
@@ -345,6 +346,10 @@ class Orchestrator(History):
     def listen(self, listener: Callable[[Notice], None]) -> None:
         """Have `listener` called, on the event loop, after each commit and on progress."""
         self.driving.listen(listener)
+
+    def open_in(self, editors: Editors) -> None:
+        """Have runs ask `editors` before they write; said before any of them begins."""
+        self._host.editors = editors
 
     def live(self, run_id: str) -> RunView | None:
         """The view of a run that this process drives, as it is now; `None` otherwise. Cheap."""

@@ -11,14 +11,14 @@ import anyio
 
 from codexd.errors import CodexdError, Denied, IllegalMove, ModelFault, NeedsModel, Unavailable
 from codexd.models import Answer, Request, ToolCall, digest
-from codexd.runs import ledger
+from codexd.runs import editors, ledger
 from codexd.runs.admission import denied, worded
 from codexd.runs.events import Answered, Begun, Body, Done, Lost, Noted
 from codexd.runs.host import Host
 from codexd.runs.run import Run
 from codexd.runs.seat import Cancel, Counted, Opened, Outcome, Seat, Suspend
 from codexd.runs.view import Status
-from codexd.tools import Effect, ToolOutput, files
+from codexd.tools import Effect, ToolOutput
 
 logger = logging.getLogger(__name__)
 
@@ -215,7 +215,14 @@ async def _call_tool(
     with scope:
         try:
             if tool.prepare is not None:
-                output = await files.apply(seat.changes[begun.act], seat.context)
+                started = seat.run.started
+                output = await editors.write(
+                    seat.changes[begun.act],
+                    seat.context,
+                    host.editors,
+                    root=started.root,
+                    agent=started.agent,
+                )
             elif tool.call is not None:
                 output = await tool.call(arguments, seat.context)
         except CodexdError as fault:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from codexd.agents.registry import Registry
 from codexd.config import Config
+from codexd.runs.editors import Editors
 from codexd.runs.events import Event
 from codexd.runs.journal import Journal
 from codexd.runs.run import Run
@@ -46,6 +47,8 @@ class Host:
     """The runs being driven here, and those of their trees that have ended."""
     erase_at_end: list[str] = field(default_factory=list[str])
     """Runs whose conversation is kept for the session only."""
+    editors: Editors | None = None
+    """Who has files open; `None`: nobody."""
     bound_factor: dict[str, float] = field(default_factory=dict[str, float])
     """By model: by how much its provider has counted more than our bound."""
 

@@ -38,6 +38,8 @@ def written(events: Iterable[Event]) -> dict[str, Written]:
         if done is not None and done.is_error:
             continue
         for change in body.changes:
+            if done is not None and change.after_sha256 and change.path not in done.wrote:
+                continue  # it was proposed to whoever had the file open, and not written
             _note(files, change, sure=done is not None)
     return files
 

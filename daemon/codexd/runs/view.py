@@ -94,6 +94,8 @@ class RunView:
     notes: tuple[str, ...]
     """Lightweight mode, overruns, compactions, grants not honoured: one sentence each."""
     children: tuple[RunView, ...] = ()
+    scope: tuple[str, ...] = ()
+    """The paths that it is about, workspace-relative; empty: all of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +127,13 @@ class RunRow:
 
 
 GOAL_CHARACTERS = 200
+
+
+def tree(run: RunView) -> Iterator[RunView]:
+    """A run and all below it, parents first."""
+    yield run
+    for child in run.children:
+        yield from tree(child)
 
 
 def rows_of(run: RunView) -> Iterator[RunRow]:

@@ -72,6 +72,7 @@ def view_of(
         data=end.data,
         notes=run.notes,
         children=tuple(children),
+        scope=started.scope,
     )
 
 
