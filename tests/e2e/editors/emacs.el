@@ -4,7 +4,8 @@
 (require 'cl-lib)
 (require 'json)
 
-(defconst seconds 30)
+(defconst seconds 15)
+(defconst workspace default-directory)
 (defvar messages nil "What the echo area showed, the latest first.")
 (advice-add 'message :after
             (lambda (format &rest arguments)
@@ -27,7 +28,7 @@
     value))
 
 (defun open (path)
-  (find-file path)
+  (find-file (expand-file-name path workspace))
   (run-hooks 'post-command-hook))
 
 (defun client ()

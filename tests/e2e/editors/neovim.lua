@@ -2,7 +2,7 @@
 -- in the editor's own loop; what is seen is told as JSON on stdout, for the test to judge.
 local M = {}
 
-local SECONDS = 12
+local SECONDS = 15
 
 --- What `found` gives, as soon as it gives something.
 function M.wait(what, found)

@@ -60,7 +60,7 @@ async def test_findings_of_a_run_stand_in_the_file_that_they_are_about(
 @each_editor
 async def test_an_agent_that_is_not_there_is_told_in_words(editor: Editor, here: Path) -> None:
     async with editor.doing("wrong_name", here) as watched:
-        assert "nearest is `code-reviewer`" in await watched.saw("told")
+        assert "`code-reviewer` is the nearest" in await watched.saw("told")
 
 
 @each_editor
