@@ -7,7 +7,7 @@ import json
 import socket
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
 import anyio
@@ -29,7 +29,7 @@ from codexd.orchestrator.verbs import (
     Told,
     Undone,
 )
-from codexd.runs.view import RunView
+from codexd.runs.view import RunView, Status
 
 if TYPE_CHECKING:
     from anyio.abc import TaskGroup
@@ -173,7 +173,9 @@ class Remote:
                 raise
             # What happened is in the journal, which needs no daemon to be read.
             async with self._door.open() as here:
-                return await here.run(list(self._roots)[-1])
+                run = await here.run(list(self._roots)[-1])
+            why = self._door.text("daemon.lost") if run.status is Status.INTERRUPTED else run.reason
+            return replace(run, reason=why)
 
     async def request(self, verb: str, params: dict[str, Any]) -> Any:
         """The answer of a verb, plain. Raises the fault that the daemon met."""

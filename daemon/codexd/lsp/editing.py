@@ -25,7 +25,8 @@ def offer(connection: Connection, desk: Desk) -> None:
     def initialized(_params: types.InitializedParams) -> None:
         connection.ready = True
         desk.findings.attach(connection)
-        desk.wake()
+        if desk.publishers[connection].owes:
+            desk.wake()
 
     async def cancel_progress(params: types.WorkDoneProgressCancelParams) -> None:
         run = desk.progress.run_of(connection, params.token)
