@@ -13,7 +13,8 @@ end
 function M.progress()
   return M.wait('progress', function()
     local _, shown = next(vim.lsp.util.get_progress_messages())
-    return shown and shown.title
+    -- One that was created and has not begun.
+    return shown and shown.title ~= 'empty title' and shown.title
   end)
 end
 

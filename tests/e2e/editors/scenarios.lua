@@ -41,5 +41,36 @@ return function(M)
     tell('ended', M.message('worker: '))
   end
 
+  --- The diagnostics, once every one of `words` is the message of one.
+  local function said(...)
+    local words = { ... }
+    return M.diagnostics(table.concat(words, ', '), function(rows)
+      local messages = vim.tbl_map(function(row) return row.message end, rows)
+      for _, each in ipairs(words) do
+        if not vim.tbl_contains(messages, each) then return false end
+      end
+      return true
+    end)
+  end
+
+  local function beside_a_terminal()
+    M.open('app.py')
+    tell('attached', M.client().name)
+    tell('progress', M.progress())
+    tell('terminal', said('from the terminal'))
+  end
+
+  function scenarios.crashes()
+    beside_a_terminal()
+    for _, goal in ipairs({ 'one', 'two', 'three' }) do vim.cmd('Codexd worker ' .. goal) end
+    tell('started', true)
+    M.wait('its end', function() return false end)
+  end
+
+  function scenarios.goes_on()
+    beside_a_terminal()
+    tell('found', said('meanwhile', 'one', 'two', 'three'))
+  end
+
   M.main(scenarios[vim.env.EDITOR_SCENARIO])
 end

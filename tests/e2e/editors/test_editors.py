@@ -5,45 +5,18 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from tests.cli.program import workspace
 from tests.e2e.editors.editors import EDITORS, Editor
-from tests.house import agent
+from tests.e2e.editors.workplace import furnished, use_model
 from tests.model_server import ModelServer, Scripted
 
 pytestmark = pytest.mark.anyio
 
-HELPER = """\
-name: helper
-goal: Look around.
-policies:
-  context: {max_tokns: 5000}
-"""
 each_editor = pytest.mark.parametrize("editor", EDITORS, ids=lambda editor: editor.name)
 
 
 @pytest.fixture
 def here(tmp_path: Path) -> Path:
-    """A workspace with an agent that has a mistake, and code that has some."""
-    folder = workspace(tmp_path / "work").resolve()
-    agents = folder / ".codex" / "agents"
-    agents.mkdir(parents=True)
-    (agents / "helper.yaml").write_text(HELPER)
-    return folder
-
-
-def model(url: str, here: Path) -> None:
-    """Have runs answered by the model at `url`, of an agent `worker`."""
-    (here / ".codex" / "agents" / "worker.yaml").write_text(agent("worker"))
-    config = Path.home() / ".codex" / "codexd.toml"
-    config.parent.mkdir()
-    config.write_text(f"""\
-model = "small"
-model_provider = "scripted"
-[model_providers.scripted]
-name = "scripted"
-wire_api = "chat"
-base_url = "{url}"
-""")
+    return furnished(tmp_path / "work")
 
 
 @each_editor
@@ -66,7 +39,7 @@ async def test_an_agent_that_is_not_there_is_told_in_words(editor: Editor, here:
 @each_editor
 async def test_a_run_that_takes_long_can_be_cancelled(editor: Editor, here: Path) -> None:
     async with ModelServer(lambda _: Scripted("done", delay=60)) as server:
-        model(server.url, here)
+        use_model(server.url, here)
         async with editor.doing("cancel", here) as watched:
             print(await watched.saw("progress"))
             print(await watched.saw("ended"))
