@@ -120,6 +120,11 @@
   (tell 'findings (diagnostics "findings" #'some-rows))
   (tell 'ended (shown "code-reviewer: ")))
 
+(defun action ()
+  (open ".codex/agents/helper.yaml")
+  (client)
+  (tell 'actions (choose "helper" #'eglot-code-actions)))
+
 (defun wrong-name ()
   (open ".codex/agents/helper.yaml")
   (client)

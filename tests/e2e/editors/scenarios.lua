@@ -25,6 +25,28 @@ return function(M)
     tell('ended', M.message('code-reviewer: '))
   end
 
+  function scenarios.action()
+    M.open('app.py')
+    M.client()
+    tell('actions', M.choose('Review', vim.lsp.buf.code_action))
+    tell('findings', M.diagnostics('findings', M.some))
+    M.message('code-reviewer: ')
+    M.at('seen=')
+    tell('mending', M.choose('Dismiss', vim.lsp.buf.code_action))
+    tell('left', M.diagnostics('one less', function(rows) return #rows == 2 end))
+  end
+
+  function scenarios.lens()
+    M.open('.codex/agents/looker.yaml')
+    M.client()
+    tell('lenses', M.lenses('Run'))
+    M.at('name')
+    M.choose('Run', vim.lsp.codelens.run)
+    tell('ended', M.message('looker: '))
+    M.choose('Effective', vim.lsp.codelens.run)
+    tell('policy', M.message('looker'))
+  end
+
   function scenarios.wrong_name()
     M.open('app.py')
     M.client()

@@ -5,12 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from tests.e2e.editors.editors import EDITORS, Editor
+from tests.e2e.editors.editors import EDITORS, NEOVIM_07, NEOVIM_011, Editor
 from tests.e2e.editors.workplace import furnished, use_model
 from tests.model_server import ModelServer, Scripted
 
 pytestmark = pytest.mark.anyio
 
+each_neovim = pytest.mark.parametrize(
+    "editor", (NEOVIM_07, NEOVIM_011), ids=lambda editor: editor.name
+)
 each_editor = pytest.mark.parametrize("editor", EDITORS, ids=lambda editor: editor.name)
 
 
@@ -27,6 +30,16 @@ async def test_findings_of_a_run_stand_in_the_file_that_they_are_about(
         assert await watched.saw("before") == []
         print(await watched.saw("findings"))
         print(await watched.saw("ended"))
+        print(await watched.saw("messages"))
+
+
+@each_neovim
+async def test_a_code_action_has_a_file_reviewed(editor: Editor, here: Path) -> None:
+    async with editor.doing("action", here) as watched:
+        print(await watched.saw("actions"))
+        print(await watched.saw("findings"))
+        print(await watched.saw("mending"))
+        print(await watched.saw("left"))
         print(await watched.saw("messages"))
 
 
