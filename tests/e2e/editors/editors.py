@@ -23,7 +23,9 @@ from tests.cli.program import environment
 from tests.needs import missing, needs
 
 HERE = Path(__file__).parent
-PAGE = HERE.parent.parent.parent / "docs" / "editors.md"
+_DOCS = HERE.parent.parent.parent / "docs"
+PAGES = (_DOCS / "editors.md", _DOCS / "editors.ja.md")
+"""Where people read how their editor is set up."""
 SECONDS = 60
 """How long anything that is waited for may take on the busiest machine."""
 MOST = 1 << 20
@@ -113,7 +115,7 @@ class Watched:
 
 def block(heading: str) -> str:
     """The settings that stand on the page under `heading`."""
-    page = PAGE.read_text(encoding="utf-8")
+    page = PAGES[0].read_text(encoding="utf-8")
     found = re.search(rf"^## {re.escape(heading)}$.*?^```\w+\n(.*?)^```$", page, re.M | re.S)
     assert found, f"no settings under {heading}"
     return found[1]

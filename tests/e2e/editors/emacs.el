@@ -4,7 +4,7 @@
 (require 'cl-lib)
 (require 'json)
 
-(defconst seconds 15)
+(defconst seconds 30)
 (defconst workspace default-directory)
 (defvar messages nil "What the echo area showed, the latest first.")
 (advice-add 'message :after
@@ -23,8 +23,9 @@
     (while (not (setq value (funcall found)))
       (when (> (float-time) deadline) (error "Waited in vain for %s" what))
       (accept-process-output nil 0.02)
-      ;; In batch no command ends; much of Emacs waits for one to end.
-      (run-hooks 'post-command-hook))
+      ;; In batch no command ends and Emacs is never idle; much of it waits for that.
+      (run-hooks 'post-command-hook)
+      (mapc #'timer-event-handler (copy-sequence timer-idle-list)))
     value))
 
 (defun open (path)
@@ -90,8 +91,10 @@
     (call-interactively offer)
     (vconcat titles)))
 
-(defun shown (words)
-  "The first message that has WORDS, once there is one."
+(defun shown (words act)
+  "What ACT leads to: the first message that has WORDS, once there is one."
+  (setq messages nil)
+  (funcall act)
   (wait (concat "a message with " words)
         (lambda () (cl-find-if (lambda (line) (string-search words line)) messages))))
 
@@ -116,14 +119,19 @@
   (client)
   (open "app.py")
   (tell 'before (diagnostics "nothing" #'no-rows))
-  (codexd "code-reviewer" "")
-  (tell 'findings (diagnostics "findings" #'some-rows))
-  (tell 'ended (shown "code-reviewer: ")))
+  (tell 'ended (shown "code-reviewer: " (lambda () (codexd "code-reviewer" ""))))
+  (tell 'findings (diagnostics "findings" #'some-rows)))
 
-(defun action ()
-  (open ".codex/agents/helper.yaml")
+(defun over-the-name ()
+  (open ".codex/agents/worker.yaml")
   (client)
-  (tell 'actions (choose "helper" #'eglot-code-actions)))
+  (at "name")
+  (let (titles)
+    (tell 'ended (shown "worker: "
+                        (lambda () (setq titles (choose "Run" #'eglot-code-actions)))))
+    (tell 'offered titles)
+    (tell 'policy (shown "reads" (lambda () (setq titles (choose "policy" #'eglot-code-actions)))))
+    (tell 'twins titles)))
 
 (defun wrong-name ()
   (open ".codex/agents/helper.yaml")
@@ -134,9 +142,7 @@
   (open ".codex/agents/helper.yaml")
   (client)
   (codexd "worker" "")
-  (tell 'progress "")
-  (codexd-cancel)
-  (tell 'ended (shown "worker: ")))
+  (tell 'ended (shown "worker: " #'codexd-cancel)))
 
 (condition-case fault
     (funcall (intern (string-replace "_" "-" (getenv "EDITOR_SCENARIO"))))

@@ -2,7 +2,7 @@
 -- in the editor's own loop; what is seen is told as JSON on stdout, for the test to judge.
 local M = {}
 
-local SECONDS = 15
+local SECONDS = 30
 
 --- What `found` gives, as soon as it gives something.
 function M.wait(what, found)
@@ -89,6 +89,7 @@ function M.complete(begun, wanted)
     timer:close()
     local index
     words = {}
+    if vim.fn.pumvisible() == 0 then return keys('<Esc>', 'n') end
     for i, item in ipairs(vim.fn.complete_info({ 'items' }).items) do
       words[i] = item.word
       if not index and vim.startswith(item.word, wanted) then index = i end
@@ -96,7 +97,7 @@ function M.complete(begun, wanted)
     keys(string.rep('<C-n>', index or 0) .. '<C-y><Esc>', 'n')
   end))
   -- With `!` the keys after these are waited for, as if a person typed them.
-  keys('Go' .. begun .. '<C-x><C-o>', 'tx!')
+  keys('Go0<C-d>' .. begun .. '<C-x><C-o>', 'tx!')
   return M.wait('completion', function() return words end)
 end
 
@@ -131,8 +132,10 @@ function M.lenses(wanted)
   end)
 end
 
---- The first message that has `words`, once there is one.
-function M.message(words)
+--- What `act` leads to: the first message that has `words`, once there is one.
+function M.message(words, act)
+  vim.cmd('messages clear')
+  act()
   return M.wait('a message with ' .. words, function()
     for _, line in ipairs(vim.split(vim.fn.execute('messages'), '\n')) do
       if line:find(words, 1, true) then return line end
