@@ -23,7 +23,7 @@ import time
 from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import anyio
 from anyio.abc import Process
@@ -77,7 +77,6 @@ class listening:  # noqa: N801 - used as a function
 
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
-        desk.on_change = self._offer_hover
         self._folder = tempfile.TemporaryDirectory()
 
     async def __aenter__(self) -> str:
@@ -87,16 +86,6 @@ class listening:  # noqa: N801 - used as a function
         path = str(Path(self._folder.name, "s"))
         self._server = await asyncio.start_unix_server(serve, path)
         return path
-
-    def _offer_hover(self) -> None:
-        """A hover that says nothing, where the desk has none yet."""
-
-        async def hover(_params: types.HoverParams) -> None:
-            return None
-
-        for connection in self._desk.connections:
-            if types.TEXT_DOCUMENT_HOVER not in cast("Any", connection.protocol.fm).features:
-                connection.feature(types.TEXT_DOCUMENT_HOVER)(hover)
 
     async def __aexit__(self, *_: object) -> None:
         self._server.close()

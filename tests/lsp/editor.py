@@ -152,9 +152,11 @@ class Editor:
 
     async def told(self, method: str, fits: Callable[[Any], bool] = lambda _: True) -> Any:
         """The parameters of the first message of that method that fits, now or later."""
-        return await self.until(
-            lambda: next((params for params in self.all(method) if fits(params)), None), method
-        )
+
+        def found() -> list[Any] | None:
+            return next(([params] for params in self.all(method) if fits(params)), None)
+
+        return (await self.until(found, method))[0]
 
     async def row(self, fits: Callable[[Message], bool]) -> Message:
         """The first row of a run that fits, among the events."""
@@ -272,7 +274,7 @@ async def office(
 ) -> AsyncGenerator[Office]:
     """A house of `agents` whose model is `script`, with a desk that clients attach to."""
     async with (
-        house(folder, script, *agents, **more) as here,
+        house(folder, script, *agents, watch=True, **more) as here,
         Desk.open(here.codexd, silent_seconds=silent_seconds) as desk,
     ):
         yield Office(here, desk)

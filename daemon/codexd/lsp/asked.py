@@ -53,6 +53,22 @@ class WhichPatches(Request):
     path: str | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WhichAgent(Request):
+    """One agent, by name, slug or alias."""
+
+    agent: str
+
+
+@dataclass(frozen=True, slots=True)
+class EffectivePolicy:
+    """What an agent may do here."""
+
+    agent: str
+    policy: tuple[str, ...]
+    """A phrase a subject: `reads ./**`, `writes artifacts/x.md`, `no network`, `no shell`."""
+
+
 @dataclass(frozen=True, slots=True)
 class Patch:
     """A patch that waits."""
@@ -111,6 +127,14 @@ def _finding(desk: Desk, connection: Connection, which: WhichFinding) -> Anchore
     return anchored
 
 
+async def _policy(desk: Desk, connection: Connection, request: WhichAgent) -> EffectivePolicy:
+    """Shown as a message, too: LSP has no other place for it."""
+    name, phrases = desk.language.effective_policy(request.agent)
+    message = types.ShowMessageParams(types.MessageType.Info, f"{name}: {' · '.join(phrases)}")
+    connection.protocol.notify(types.WINDOW_SHOW_MESSAGE, message)
+    return EffectivePolicy(name, phrases)
+
+
 COMMANDS: dict[str, tuple[type, Do]] = {
     "codexd.dismissFinding": (WhichFinding, _dismiss),
     "codexd.clearFindings": (WhichRun, _clear),
@@ -119,6 +143,7 @@ COMMANDS: dict[str, tuple[type, Do]] = {
     "codexd.applyPatch": (WhichPatch, _apply),
     "codexd.dismissPatch": (WhichPatches, _discard),
     "codexd.openReport": (WhichRun, _report),
+    "codexd.effectivePolicy": (WhichAgent, _policy),
 }
 
 

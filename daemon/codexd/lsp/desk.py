@@ -18,6 +18,7 @@ from codexd.lsp.edits import Edits
 from codexd.lsp.events import Batch, Feed
 from codexd.lsp.findings import Findings
 from codexd.lsp.hello import Hello
+from codexd.lsp.language import Language
 from codexd.lsp.progress import Progress
 from codexd.lsp.protocol import make_converter
 from codexd.lsp.publish import Publisher
@@ -53,8 +54,7 @@ class Desk:
         self.progress = Progress(self)
         self.findings = Findings(self)
         self.edits = Edits(self)
-        self.on_change: Callable[[], None] = lambda: None
-        """Called when a client has come or gone."""
+        self.language = Language(self)
         self._converter = make_converter()
         self._feed = Feed(orchestrator)
         self._due = anyio.Event()
@@ -93,9 +93,9 @@ class Desk:
         verbs.offer(connection, self)
         asked.offer(connection, self)
         editing.offer(connection, self)
+        self.language.offer(connection)
         self.publishers[connection] = Publisher(connection, self.wake)
         self.connections.append(connection)
-        self.on_change()
         try:
             await connection.serve(reader)
         finally:
@@ -105,7 +105,6 @@ class Desk:
                 del self.owners[run]
             self.progress.forget(connection)
             self._feed.forget(connection)
-            self.on_change()
 
     # --- requests ---------------------------------------------------------------------------
 
@@ -131,6 +130,9 @@ class Desk:
         """Note what changed; it is told with the next batch."""
         if notice.kind == "agents":
             self.agents_changed()
+            return
+        if notice.kind == "config":
+            self.start(self.language.configured)
             return
         self.findings.hear(notice)
         self._feed.note(notice)
@@ -161,6 +163,8 @@ class Desk:
                 self._tell_one(connection)
                 if self._feed.owes(connection) or self.progress.owes(connection):
                     self._due.set()
+        if batch.ended:
+            self.language.ended(batch.ended)
         for view in batch.ended:
             owner = self.owners.pop(view.id, None)
             if owner is not None:
@@ -193,6 +197,7 @@ class Desk:
 
     def agents_changed(self) -> None:
         """Tell every client that the agents are others now."""
+        self.language.changed()
         for connection in self.connections:
             if connection.ready and connection.declares("events"):
                 connection.protocol.notify("codexd/agentsChanged", {})

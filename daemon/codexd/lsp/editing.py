@@ -9,7 +9,7 @@ from lsprotocol import types
 
 from codexd.errors import CodexdError
 from codexd.lsp import actions
-from codexd.lsp.server import Connection
+from codexd.lsp.server import Connection, path_of
 
 if TYPE_CHECKING:
     from codexd.lsp.desk import Desk
@@ -25,6 +25,7 @@ def offer(connection: Connection, desk: Desk) -> None:
     def initialized(_params: types.InitializedParams) -> None:
         connection.ready = True
         desk.findings.attach(connection)
+        desk.language.attach(connection)
         if desk.publishers[connection].owes:
             desk.wake()
 
@@ -37,19 +38,26 @@ def offer(connection: Connection, desk: Desk) -> None:
     def opened(params: types.DidOpenTextDocumentParams) -> None:
         uri = params.text_document.uri
         desk.publishers[connection].again(uri)
-        desk.findings.changed(connection, uri)
+        changed_at(uri)
 
     def changed(params: types.DidChangeTextDocumentParams) -> None:
-        desk.findings.changed(connection, params.text_document.uri)
+        changed_at(params.text_document.uri)
 
-    def saved(_params: types.DidSaveTextDocumentParams) -> None:
+    async def saved(params: types.DidSaveTextDocumentParams) -> None:
         desk.findings.look_soon()
+        # The system's own word that a file changed may be late, or never come.
+        await desk.orchestrator.look_again(path_of(params.text_document.uri))
 
     def closed(params: types.DidCloseTextDocumentParams) -> None:
-        desk.findings.changed(connection, params.text_document.uri)
+        changed_at(params.text_document.uri)
 
-    async def code_actions(params: types.CodeActionParams) -> list[actions.Action]:
-        return actions.actions_at(connection, desk, params)
+    def changed_at(uri: str) -> None:
+        desk.findings.changed(connection, uri)
+        desk.language.check(connection, uri)
+
+    def code_actions(params: types.CodeActionParams) -> list[actions.Action]:
+        of_agent_files = desk.language.actions(connection, params)
+        return [*of_agent_files, *actions.actions_at(connection, desk, params)]
 
     connection.feature(types.TEXT_DOCUMENT_DID_OPEN)(opened)
     connection.feature(types.TEXT_DOCUMENT_DID_CHANGE)(changed)

@@ -141,6 +141,7 @@ class Findings:
         except Unavailable:
             logger.exception("the findings of earlier runs")
             return
+        self._desk.language.ended(reversed(roots))
         known = [view for root in reversed(roots) for view in tree(root)]
         for view in known:
             if view.id not in self._runs and view.id not in self._news:

@@ -26,6 +26,8 @@ from codexd.lsp.protocol import Protocol
 if TYPE_CHECKING:
     from cattrs import Converter
 
+    from codexd.words import Lang
+
 logger = logging.getLogger(__name__)
 
 MiB = 1 << 20
@@ -139,7 +141,7 @@ class Connection(LanguageServer):
         return "terminal" if self.hello.door == "cli" else "an editor"
 
     @property
-    def language(self) -> str:
+    def language(self) -> Lang:
         """`ja` where the client says so, else `en`."""
         locale = (self.initialize.locale if self.initialize else None) or ""
         return "ja" if locale.lower().startswith("ja") else "en"
@@ -163,10 +165,14 @@ class Connection(LanguageServer):
 
     def can(self, *path: str) -> bool:
         """Whether the client has a capability: `can("window", "work_done_progress")`."""
+        return bool(self.capability(*path))
+
+    def capability(self, *path: str) -> Any:
+        """What the client says of a capability; `None` where it says nothing."""
         value: Any = self.initialize.capabilities if self.initialize else None
         for name in path:
             value = getattr(value, name, None)
-        return bool(value)
+        return value
 
     # --- documents --------------------------------------------------------------------------
 
