@@ -15,7 +15,7 @@ import anyio
 import pytest
 from anyio.abc import Process
 from tests.cli.program import codexd, environment
-from tests.e2e.editors.editors import NEOVIM_07, NEOVIM_011, SECONDS, Watched
+from tests.e2e.editors.editors import NEOVIM_011, NEOVIM_07, SECONDS, Watched
 from tests.e2e.editors.workplace import furnished, use_model
 from tests.house import by_goal, call, result
 from tests.model_server import ModelServer, Scripted
@@ -84,5 +84,5 @@ async def test_an_editor_that_crashes_takes_nothing_with_it(tmp_path: Path) -> N
     listed = json.loads(codexd(here, "runs", "list", "--json", env={"CI": ""}).stdout)
     assert {row["status"] for row in listed} == {"completed"}
     assert len(listed) == 5
-    log = Path(Place(str(here), os.environ).log).read_text()
+    log = await anyio.Path(Place(str(here), os.environ).log).read_text()
     assert log.count('"daemon_started"') == 1

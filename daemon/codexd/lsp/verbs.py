@@ -79,10 +79,10 @@ def _in_one_sentence() -> Generator[None]:
     try:
         yield
     except JsonRpcException as fault:
-        help = fault.data.get("help") if isinstance(fault.data, dict) else ""
-        if not help:
+        cause = fault.__cause__
+        if not (isinstance(cause, CodexdError) and cause.help):
             raise
-        raise JsonRpcException(f"{fault.message}; {help}", fault.code, fault.data) from fault
+        raise JsonRpcException(f"{cause}; {cause.help}", fault.code, as_data(cause)) from cause
 
 
 def _handler(verb: Verb, connection: Connection, desk: Desk) -> Handler:

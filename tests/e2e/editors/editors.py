@@ -116,7 +116,8 @@ class Watched:
 def block(heading: str) -> str:
     """The settings that stand on the page under `heading`."""
     page = PAGES[0].read_text(encoding="utf-8")
-    found = re.search(rf"^## {re.escape(heading)}$.*?^```\w+\n(.*?)^```$", page, re.M | re.S)
+    settings = rf"^## {re.escape(heading)}$.*?^```\w+\n(.*?)^```$"
+    found = re.search(settings, page, re.MULTILINE | re.DOTALL)
     assert found, f"no settings under {heading}"
     return found[1]
 
@@ -140,7 +141,9 @@ def _emacs(settings: Path) -> list[str]:
             "-l", str(HERE / "emacs.el")]  # fmt: skip
 
 
-NEOVIM_07 = Editor("Neovim 0.7", "Neovim 0.7 to 0.10", "init.lua", _neovim("/usr/bin/nvim", "neovim_07.lua"))
+NEOVIM_07 = Editor(
+    "Neovim 0.7", "Neovim 0.7 to 0.10", "init.lua", _neovim("/usr/bin/nvim", "neovim_07.lua")
+)
 NEOVIM_011 = Editor("Neovim 0.11", "Neovim 0.11", "init.lua", _neovim("nvim", "neovim_011.lua"))
 EMACS = Editor("Emacs", "Emacs", "init.el", _emacs)
 EDITORS = (NEOVIM_07, NEOVIM_011, EMACS)

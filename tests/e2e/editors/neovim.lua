@@ -75,28 +75,23 @@ function M.hover()
   return table.concat(lines, '\n')
 end
 
---- Type `begun` on a new last line and CTRL-X CTRL-O: the words offered. The first that begins with
---- `wanted` is taken.
-function M.complete(begun, wanted)
+--- Type `begun` on a new last line and CTRL-X CTRL-O: the words offered, the first being taken.
+function M.complete(begun)
   local words
   local function keys(text, mode)
     vim.api.nvim_feedkeys(vim.api.nvim_replace_termcodes(text, true, false, true), mode, false)
   end
   local timer, tries = vim.loop.new_timer(), 0
   timer:start(0, 20, vim.schedule_wrap(function()
+    if timer:is_closing() then return end
+    local items = vim.fn.complete_info({ 'items' }).items
     tries = tries + 1
-    if timer:is_closing() or (vim.fn.pumvisible() == 0 and tries < SECONDS * 50) then return end
+    if #items == 0 and tries < SECONDS * 50 then return end
     timer:close()
-    local index
-    words = {}
-    if vim.fn.pumvisible() == 0 then return keys('<Esc>', 'n') end
-    for i, item in ipairs(vim.fn.complete_info({ 'items' }).items) do
-      words[i] = item.word
-      if not index and vim.startswith(item.word, wanted) then index = i end
-    end
-    keys(string.rep('<C-n>', index or 0) .. '<C-y><Esc>', 'n')
+    words = vim.tbl_map(function(item) return item.word end, items)
+    keys('<Esc>', 'n')
   end))
-  -- With `!` the keys after these are waited for, as if a person typed them.
+  -- With `!` the keys after these are waited for, as if a person typed them. The indentation goes.
   keys('Go0<C-d>' .. begun .. '<C-x><C-o>', 'tx!')
   return M.wait('completion', function() return words end)
 end

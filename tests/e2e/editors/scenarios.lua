@@ -12,7 +12,7 @@ return function(M)
     tell('actions', M.choose('max_tokens', vim.lsp.buf.code_action))
     M.diagnostics('the mistake to be gone', M.none)
     tell('mended', M.text())
-    tell('words', M.complete('success', 'success_criteria'))
+    tell('words', M.complete('success'))
     tell('completed', M.text())
   end
 

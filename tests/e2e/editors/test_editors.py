@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.e2e.editors.editors import EDITORS, EMACS, NEOVIM_07, NEOVIM_011, PAGES, Editor
+from tests.e2e.editors.editors import EDITORS, EMACS, NEOVIM_011, NEOVIM_07, PAGES, Editor
 from tests.e2e.editors.workplace import furnished, use_model
 from tests.house import result
 from tests.model_server import ModelServer, Scripted
@@ -17,7 +17,7 @@ pytestmark = pytest.mark.anyio
 
 each_editor = pytest.mark.parametrize("editor", EDITORS, ids=lambda editor: editor.name)
 each_neovim = pytest.mark.parametrize(
-    "editor", (NEOVIM_07, NEOVIM_011), ids=lambda editor: editor.name
+    "editor", [NEOVIM_07, NEOVIM_011], ids=lambda editor: editor.name
 )
 FOUND = {
     "B006": ([5, 17, 5, 19], "the default is made once and shared by all calls"),
@@ -111,7 +111,7 @@ async def test_a_run_that_takes_long_is_cancelled(editor: Editor, here: Path) ->
 
 def test_both_pages_have_the_same_settings() -> None:
     english, japanese = (
-        re.findall(r"^```\w+\n.*?^```$", page.read_text(encoding="utf-8"), re.M | re.S)
+        re.findall(r"^```\w+\n.*?^```$", page.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
         for page in PAGES
     )
     assert len(english) >= 5

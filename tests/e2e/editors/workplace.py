@@ -1,4 +1,4 @@
-"""A workspace for editors: an agent with a mistake, code that has some, and a model of the test's."""
+"""A workspace for editors: an agent with a mistake, code that has some, a model of the test's."""
 
 from __future__ import annotations
 
