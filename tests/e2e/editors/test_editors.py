@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.cli.program import codexd
 from tests.e2e.editors.editors import EDITORS, EMACS, NEOVIM_011, NEOVIM_07, PAGES, Editor
 from tests.e2e.editors.workplace import furnished, use_model
 from tests.house import result
@@ -89,6 +90,17 @@ async def test_the_agent_is_run_from_over_its_name(editor: Editor, here: Path) -
             assert "worker: done · " in await watched.saw("ended")
             assert "no network" in await watched.saw("policy")
             assert (await watched.saw("twins"))[0].startswith("▶ Run · completed, ")
+
+
+@each_neovim
+async def test_how_it_went_is_known_to_the_next_daemon(editor: Editor, here: Path) -> None:
+    async with ModelServer(lambda _: Scripted(result())) as server:
+        use_model(server.url, here)
+        async with editor.doing("over_the_name", here):
+            pass
+        assert codexd(here, "daemon", "stop", env={"CI": ""}).returncode == 0
+        async with editor.doing("over_the_name", here) as watched:
+            assert (await watched.saw("offered"))[0].startswith("▶ Run · completed, ")
 
 
 @each_editor
