@@ -31,7 +31,8 @@ def list_(door: Door) -> int:
         door.show([row["slug"] for row in served])
         return 0
     for remark in found["problems"]:
-        door.err.write(f"{clean(_remark(remark))}\n")
+        line = _remark(remark).removeprefix(f"{door.root}/")
+        door.err.write(f"{clean(line)}\n")
     if door.json:
         door.give(rows)
     else:
