@@ -35,6 +35,16 @@ async def test_with_wait_it_is_answered_with_the_ended_run(tmp_path: Path) -> No
         assert ended["spent"] == run["spent"] > 0
 
 
+async def test_a_command_that_fails_says_what_to_do_in_its_message(tmp_path: Path) -> None:
+    async with office(tmp_path, []) as here, here.editor() as editor:
+        with pytest.raises(Failed) as told:
+            await editor.command("codexd.delegate", {"agent": "wroker"})
+        with pytest.raises(Failed) as apart:
+            await editor.request("codexd/delegate", {"agent": "wroker"})
+        assert told.value.data == apart.value.data
+        assert told.value.message == f"{apart.value.message}; {apart.value.data['help']}"
+
+
 @pytest.mark.parametrize(
     ("method", "params", "code", "message"),
     [
