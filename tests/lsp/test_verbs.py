@@ -57,6 +57,12 @@ async def test_a_command_that_fails_says_what_to_do_in_its_message(tmp_path: Pat
         ("delegate", {"agent": "wroker"}, -32010, "no agent named `wroker`"),
         ("delegateParallel", {"runs": [{"agent": 1}]}, -32602, "`runs.0.agent`"),
         ("delegateParallel", {"runs": []}, -32602, "no agent was named"),
+        (
+            "delegateParallel",
+            {"runs": [{"agent": "worker", "model": "offline"}]},
+            -32602,
+            "a model or configuration of its own",
+        ),
         ("run", {"run": "abcd"}, -32011, "no run's id begins with `abcd`"),
         ("history", {"limit": 501}, -32602, "`limit` is 501"),
         ("cancel", {"run": "abcd"}, -32011, "abcd"),
@@ -163,3 +169,32 @@ async def test_a_model_named_with_the_request_answers_it_alone(tmp_path: Path) -
         assert run["model"] == "offline"
         run = await editor.request("codexd/delegate", {"agent": "worker", "wait": True})
         assert run["model"] == "scripted/small"
+
+
+async def test_of_two_who_resume_a_run_at_once_one_does_and_it_stays_there(tmp_path: Path) -> None:
+    async with (
+        office(tmp_path, reading_on, agent("worker", budget=10**9)) as here,
+        here.editor(door="cli") as terminal,
+        here.editor() as one,
+        here.editor() as other,
+    ):
+        terminal.begin("codexd/delegate", {"agent": "worker", "wait": True})
+        row = await one.row(lambda row: row["spent"] > 0)
+        terminal.writer.close()
+        await one.row(lambda row: row["status"] == "interrupted")
+        params = {"run": row["id"]}
+        asked = [one.begin("codexd/resume", params), other.begin("codexd/resume", params)]
+        outcomes: list[str] = []
+        for editor, msg_id in zip((one, other), asked, strict=True):
+            try:
+                await editor.answer(msg_id)
+                outcomes.append("resumed")
+            except Failed as failed:
+                outcomes.append(failed.data["type"])
+        assert sorted(outcomes) == ["IllegalMove", "resumed"]
+        # Whoever reads the journal sees it driven, and it is told on.
+        stored = here.house.journal.stored(row["id"])
+        assert stored is not None
+        assert stored.host == here.house.journal.host
+        assert await one.request("codexd/cancel", params) == {"runs": [row["id"]]}
+        await other.row(lambda row: row["status"] == "cancelled")
