@@ -21,7 +21,8 @@ pytestmark = pytest.mark.anyio
 async def test_a_run_that_is_driven_here_is_not_driven_twice(tmp_path: Path) -> None:
     read = Scripted(calls=(call("read_file", path="a.txt"),))
     async with house(tmp_path, [read, Scripted(text=result("seen"))]) as here:
-        codexd, host = here.codexd, here.codexd._host
+        codexd = here.codexd
+        host = codexd._host  # pyright: ignore[reportPrivateUsage]
         order = order_of(Delegate(agent="worker"), codexd.registry, codexd.config)
         seat = start.root_of(order, host)
         refused: list[str] = []
