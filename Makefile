@@ -46,6 +46,7 @@ pins:
 	sh scripts/pins.sh
 
 clean:
+	@if [ -d .demo/bottle ]; then .venv/bin/codexd daemon stop -C .demo/bottle 2>/dev/null || true; fi
 	rm -rf .venv .demo dist build .pytest_cache .ruff_cache .hypothesis .import_linter_cache
 	find daemon tests benchmarks scripts -name __pycache__ -type d -prune -exec rm -rf {} +
 

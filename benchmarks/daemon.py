@@ -1,11 +1,12 @@
 """What a daemon costs: coming to it, having it at rest, and clients that come and go.
 
-    python benchmarks/daemon.py [--rounds 25] [--json FILE]
+    python benchmarks/daemon.py [--rounds 25] [--runs 2000] [--json FILE]
 
 A real daemon of an empty workspace, started once. Each round runs, in turn: the bare interpreter,
 an editor's bridge (`codexd lsp`, cold) until `initialize` is answered, and `codexd agents list`;
 each ratio is to the bare interpreter of the same round. Then the daemon is left alone for a while
-with one client attached, and 200 clients attach, ask and leave.
+with one client attached, 200 clients attach, ask and leave, and one client has 2,000 runs made, 20
+at a time: what the last three quarters of them leave behind is the growth of each.
 """
 
 from __future__ import annotations
@@ -31,7 +32,9 @@ COME_AND_GO = 200
 
 def main() -> None:
     """Measure and tell."""
-    asked = arguments(argparse.ArgumentParser(description=__doc__), rounds=25)
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--runs", type=int, default=2_000, help="default: 2,000")
+    asked = arguments(parser, rounds=25)
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder, "workspace")
         (root / ".git").mkdir(parents=True)
@@ -42,7 +45,11 @@ def main() -> None:
         )  # fmt: skip
         pid = int(json.loads(status.stdout)["pid"])
         try:
-            figures = [*coming(root, env, asked.rounds), *resting(root, env, pid)]
+            figures = [
+                *coming(root, env, asked.rounds),
+                *resting(root, env, pid),
+                *running(root, env, pid, asked.runs),
+            ]
         finally:
             subprocess.run([*command(), "daemon", "stop"], cwd=root, env=env, check=True)
     tell("daemon: coming to one, having one", figures, json_path=asked.json)
@@ -91,10 +98,9 @@ def attach(root: Path, env: Mapping[str, str]) -> subprocess.Popen[bytes]:
     assert process.stdout is not None
     params: dict[str, object] = {"processId": None, "rootUri": root.as_uri(), "capabilities": {}}
     message: dict[str, object] = {"jsonrpc": "2.0", "id": 1, "method": "initialize"}
-    body = json.dumps({**message, "params": params}).encode()
-    process.stdin.write(b"Content-Length: %d\r\n\r\n%b" % (len(body), body))
-    process.stdin.flush()
+    send(process.stdin, {**message, "params": params})
     answer(process.stdout)
+    send(process.stdin, {"jsonrpc": "2.0", "method": "initialized", "params": {}})
     return process
 
 
@@ -134,6 +140,51 @@ def resting(root: Path, env: Mapping[str, str], pid: int) -> list[Figure]:
                [megabytes(pid) - before], at_most=1.0),
         Figure("descriptors, more by", "", [descriptors(pid) - files], at_most=0.0),
     ]  # fmt: skip
+
+
+def running(root: Path, env: Mapping[str, str], pid: int, n_runs: int) -> list[Figure]:
+    """What a run leaves behind in the daemon's memory."""
+    (root / "a.py").write_text("x = undefined\n")
+    with attach(root, env) as process:
+        began = time.perf_counter()
+        make(process, n_runs // 4)
+        before = megabytes(pid)
+        make(process, n_runs - n_runs // 4)
+        seconds, after = time.perf_counter() - began, megabytes(pid)
+        leave(process)
+    grown = 1000 * (after - before) / (n_runs - n_runs // 4)
+    return [
+        Figure(f"memory after {n_runs:,} runs", "MB", [after]),
+        Figure("  more by each", "KB", [grown], at_most=1.5),
+        Figure("  runs a second, 20 at once, by rules", "", [n_runs / seconds]),
+    ]
+
+
+AT_ONCE = 20
+
+
+def make(process: subprocess.Popen[bytes], n_runs: int) -> None:
+    """Have runs made, some at once, and wait for all of them."""
+    assert process.stdin is not None
+    assert process.stdout is not None
+    asked = answered = 0
+    while answered < n_runs:
+        while asked < n_runs and asked - answered < AT_ONCE:
+            asked += 1
+            params = {"agent": "code-reviewer", "scope": ["a.py"], "wait": True}
+            message = {"jsonrpc": "2.0", "id": f"run {asked}", "method": "codexd/delegate"}
+            send(process.stdin, {**message, "params": params})
+        reply = json.loads(answer(process.stdout))
+        if str(reply.get("id", "")).startswith("run "):
+            assert reply["result"]["status"] == "completed", reply
+            answered += 1
+
+
+def send(stream: IO[bytes], message: Mapping[str, object]) -> None:
+    """Send one message."""
+    body = json.dumps(message).encode()
+    stream.write(b"Content-Length: %d\r\n\r\n%b" % (len(body), body))
+    stream.flush()
 
 
 def megabytes(pid: int) -> float:

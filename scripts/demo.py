@@ -53,6 +53,7 @@ def main(repository: str) -> int:
         print(f"next     all of it   {codexd} runs show --last -C {there}")
         print(f"         your code   {codexd} delegate code-reviewer -C ~/src/yours")
         print(f"         a model     {codexd} delegate sec-audit -C {there} -m PROVIDER/MODEL")
+        print(f"         the daemon  {codexd} daemon stop -C {there}   (or after 10 idle minutes)")
     return status
 
 

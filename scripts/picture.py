@@ -69,7 +69,10 @@ def screen(command: str) -> list[str]:
             ).stdout
 
         # The pane stays until it is killed, so that it can be read when the command has ended.
-        inner = f"{command}; tmux -S {shlex.quote(home)}/tmux wait-for -S ended; sleep 60"
+        end = "daemon stop -C .demo/bottle >/dev/null 2>&1"
+        inner = (
+            f"{command}; codexd {end}; tmux -S {shlex.quote(home)}/tmux wait-for -S ended; sleep 60"
+        )
         tmux("new-session", "-d", "-x", str(COLUMNS), "-y", str(LINES), inner)
         tmux("wait-for", "ended")
         shown = tmux("capture-pane", "-p", "-e")

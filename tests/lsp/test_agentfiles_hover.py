@@ -69,7 +69,7 @@ def test_the_name_says_what_the_agent_may_do(facts: Facts) -> None:
     plain = Client(markdown=False)
     check(facts, OURS, LICENCES.format("lice│nces"), "licences", said, plain)
     check(facts, OURS, LICENCES.replace("name", "na│me").format("😀 x"), "name", said, plain)
-    marked_up = said.replace("*", r"\*")
+    marked_up = said.replace("./**", "`./**`")
     check(facts, OURS, LICENCES.format("lice│nces"), "licences", marked_up)
 
 

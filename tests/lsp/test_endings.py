@@ -69,6 +69,23 @@ async def test_the_findings_are_shown_where_the_buffer_has_them(tmp_path: Path) 
         assert (shown["uri"], shown["selection"]["start"]["line"]) == (uri, 2)
 
 
+@pytest.mark.parametrize("support", [True, False])
+async def test_a_plain_editor_is_asked_nothing_that_would_stop_who_types(
+    tmp_path: Path, support: bool
+) -> None:
+    shows: Message = {"window": {"showDocument": {"support": support}}}
+    async with (
+        office(tmp_path, [REPORT, DONE], WRITING) as here,
+        here.editor(ours=None, capabilities=shows) as editor,
+    ):
+        ended = await editor.command("codexd.delegate", ORDER)
+        told = await editor.told("window/showMessage")
+        assert (
+            told["message"] == f"worker: 1 finding, 1 error · {ended['spent']:,} tokens · report.md"
+        )
+        assert editor.all("window/showMessageRequest") == []
+
+
 async def test_who_cannot_show_a_document_is_told_where_it_is(tmp_path: Path) -> None:
     async with (
         office(tmp_path, [REPORT, DONE], WRITING) as here,
@@ -76,7 +93,7 @@ async def test_who_cannot_show_a_document_is_told_where_it_is(tmp_path: Path) ->
     ):
         ended = await editor.command("codexd.delegate", ORDER)
         told = await editor.told("window/showMessage")
-        assert told["message"].endswith(f"tokens · report: {here.workspace / 'report.md'}")
+        assert told["message"].endswith("tokens · report.md")
         answer = await editor.command("codexd.openReport", {"run": ended["short"]})
         assert answer == {"path": "report.md"}
         at = f"report: {here.workspace / 'report.md'}"

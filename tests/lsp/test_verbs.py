@@ -35,30 +35,14 @@ async def test_with_wait_it_is_answered_with_the_ended_run(tmp_path: Path) -> No
         assert ended["spent"] == run["spent"] > 0
 
 
-async def test_of_several_that_resume_a_run_at_once_one_drives_it(tmp_path: Path) -> None:
-    async with (
-        office(tmp_path, lambda _: HANGING) as here,
-        here.editor() as one,
-        here.editor() as two,
-    ):
-        params = await one.request("codexd/delegate", {"agent": "worker"})
-        await one.request("codexd/cancel", {**params, "suspend": True})
-        await here.desk.orchestrator.driving.until_none()
-        asked = [(each, each.begin("codexd/resume", params)) for each in (one, two, one, two)]
-        refused: list[str] = []
-        for editor, msg_id in asked:
-            try:
-                assert await editor.answer(msg_id) == params
-            except Failed as fault:
-                refused.append(fault.message)
-        assert len(refused) == 3
-        assert all("is being driven, by process" in message for message in refused)
-        # What the others met has not taken it away from the one.
-        driving = here.desk.orchestrator.driving
-        assert driving.live(params["run"]) is not None
-        assert (await one.request("codexd/run", params))["status"] == "running"
-        await two.request("codexd/cancel", params)
-        await driving.until_none()
+async def test_a_command_that_fails_says_what_to_do_in_its_message(tmp_path: Path) -> None:
+    async with office(tmp_path, []) as here, here.editor() as editor:
+        with pytest.raises(Failed) as told:
+            await editor.command("codexd.delegate", {"agent": "wroker"})
+        with pytest.raises(Failed) as apart:
+            await editor.request("codexd/delegate", {"agent": "wroker"})
+        assert told.value.data == apart.value.data
+        assert told.value.message == f"{apart.value.message}; {apart.value.data['help']}"
 
 
 @pytest.mark.parametrize(
@@ -73,6 +57,12 @@ async def test_of_several_that_resume_a_run_at_once_one_drives_it(tmp_path: Path
         ("delegate", {"agent": "wroker"}, -32010, "no agent named `wroker`"),
         ("delegateParallel", {"runs": [{"agent": 1}]}, -32602, "`runs.0.agent`"),
         ("delegateParallel", {"runs": []}, -32602, "no agent was named"),
+        (
+            "delegateParallel",
+            {"runs": [{"agent": "worker", "model": "offline"}]},
+            -32602,
+            "a model or configuration of its own",
+        ),
         ("run", {"run": "abcd"}, -32011, "no run's id begins with `abcd`"),
         ("history", {"limit": 501}, -32602, "`limit` is 501"),
         ("cancel", {"run": "abcd"}, -32011, "abcd"),
@@ -179,3 +169,32 @@ async def test_a_model_named_with_the_request_answers_it_alone(tmp_path: Path) -
         assert run["model"] == "offline"
         run = await editor.request("codexd/delegate", {"agent": "worker", "wait": True})
         assert run["model"] == "scripted/small"
+
+
+async def test_of_two_who_resume_a_run_at_once_one_does_and_it_stays_there(tmp_path: Path) -> None:
+    async with (
+        office(tmp_path, reading_on, agent("worker", budget=10**9)) as here,
+        here.editor(door="cli") as terminal,
+        here.editor() as one,
+        here.editor() as other,
+    ):
+        terminal.begin("codexd/delegate", {"agent": "worker", "wait": True})
+        row = await one.row(lambda row: row["spent"] > 0)
+        terminal.writer.close()
+        await one.row(lambda row: row["status"] == "interrupted")
+        params = {"run": row["id"]}
+        asked = [one.begin("codexd/resume", params), other.begin("codexd/resume", params)]
+        outcomes: list[str] = []
+        for editor, msg_id in zip((one, other), asked, strict=True):
+            try:
+                await editor.answer(msg_id)
+                outcomes.append("resumed")
+            except Failed as failed:
+                outcomes.append(failed.data["type"])
+        assert sorted(outcomes) == ["IllegalMove", "resumed"]
+        # Whoever reads the journal sees it driven, and it is told on.
+        stored = here.house.journal.stored(row["id"])
+        assert stored is not None
+        assert stored.host == here.house.journal.host
+        assert await one.request("codexd/cancel", params) == {"runs": [row["id"]]}
+        await other.row(lambda row: row["status"] == "cancelled")

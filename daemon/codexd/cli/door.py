@@ -191,7 +191,7 @@ class Door:
         )
         if attached.started:
             end = self.command("codexd daemon stop")
-            words = self.text("daemon.started", pid=attached.pid, root=self.root, end=end)
+            words = self.text("daemon.began", pid=attached.pid, end=end)
             lines = self.progress.labelled(self.text("note"), words, indent=6)
             self.err.write("".join(f"{line}\n" for line in lines))
         return self._remote(attached, flags, ask, tell)

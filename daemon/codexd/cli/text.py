@@ -346,6 +346,10 @@ SENTENCES: Mapping[str, tuple[str, str]] = {
         "a daemon runs for {root}: pid {pid}; `{end}` ends it",
         "{root} のデーモンを起動しました: pid {pid}。停止は `{end}`",
     ),
+    "daemon.began": (
+        "started this workspace's daemon, pid {pid}; `{end}` ends it",
+        "このワークスペースのデーモンを起動しました: pid {pid}。停止は `{end}`",
+    ),
     "daemon.there": (
         "a daemon was running already for {root}: pid {pid}; `{end}` ends it",
         "{root} のデーモンはすでに動いています: pid {pid}。停止は `{end}`",

@@ -30,13 +30,12 @@ def tell(desk: Desk, connection: Connection, view: RunView) -> None:
     report = report_of(view)
     if report is None:
         show(connection, words, kind)
-    elif connection.can("window", "show_document"):
+    elif connection.declares("events") and _shows(connection):
         desk.start(partial(_ask, desk, connection, view, report, words, kind))
     else:
-        where = text(
-            connection.language, "report_at", path=desk.orchestrator.config.workspace.root / report
-        )
-        show(connection, f"{words} · {where}", kind)
+        # A question that nobody waits for stops whoever types in Neovim and in Emacs. And it is
+        # short: a message that does not fit into its one line stops Neovim as well.
+        show(connection, f"{words} · {report}", kind)
 
 
 async def _ask(
@@ -84,7 +83,7 @@ async def open_report(desk: Desk, connection: Connection, view: RunView) -> str:
 
 async def show_file(connection: Connection, path: Path, where: types.Range | None = None) -> None:
     """The client shows a file, or is told where it is."""
-    if connection.can("window", "show_document"):
+    if _shows(connection):
         params = types.ShowDocumentParams(
             uri=connection.uri_of(path), take_focus=True, selection=where
         )
@@ -97,6 +96,10 @@ async def show_file(connection: Connection, path: Path, where: types.Range | Non
         if getattr(answer, "success", False):
             return
     show(connection, text(connection.language, "report_at", path=path))
+
+
+def _shows(connection: Connection) -> bool:
+    return connection.can("window", "show_document", "support")
 
 
 def report_of(view: RunView) -> str | None:

@@ -140,7 +140,7 @@ class Findings:
             roots = await self._desk.orchestrator.runs(limit=NEWEST)
         except Unavailable:
             logger.exception("the findings of earlier runs")
-            return
+            roots = ()
         self._desk.language.ended(reversed(roots))
         known = [view for root in reversed(roots) for view in tree(root)]
         for view in known:

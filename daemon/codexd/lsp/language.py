@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
+import anyio
 from lsprotocol import types
 from pygls.exceptions import JsonRpcException
 
@@ -42,6 +43,8 @@ class Language:
         self._desk = desk
         self._config: Config = desk.orchestrator.config
         self._last_runs: dict[str, LastRun] = {}
+        self._recalled = anyio.Event()
+        """Set when the newest runs of the journal are known."""
         self._remarked: set[Path] = set()
         """Files on disk that clients were told something of."""
 
@@ -51,6 +54,7 @@ class Language:
         for run in known:
             at = datetime.fromisoformat(run.ended_at or run.started_at)
             self._last_runs[slug_of(run.agent)] = LastRun(run.status, run.spent, at)
+        self._recalled.set()
         if known:
             self._refresh_lenses()
 
@@ -160,7 +164,9 @@ class Language:
                 lambda buffer, facts: agentfiles.hover(buffer, at, facts, client),
             )
 
-        def lenses(params: types.CodeLensParams) -> list[types.CodeLens] | None:
+        async def lenses(params: types.CodeLensParams) -> list[types.CodeLens] | None:
+            # Not every client can be told later that they are others now.
+            await self._recalled.wait()
             client = client_of(connection)
             return ask(
                 params.text_document.uri,

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Generator, Sequence
+from contextlib import contextmanager
 from dataclasses import fields
 from functools import cache
 from typing import TYPE_CHECKING, Any, cast
@@ -65,10 +66,23 @@ def offer(connection: Connection, desk: Desk) -> None:
         async def command(arguments: Sequence[Any], handler: Handler = handler) -> Any:
             if len(arguments) > 1:
                 raise JsonRpcInvalidParams(f"one object was expected, not {len(arguments)} values")
-            return await handler(arguments[0] if arguments else None)
+            with _in_one_sentence():
+                return await handler(arguments[0] if arguments else None)
 
         connection.feature(f"codexd/{verb.name}")(request)
         connection.offer_command(f"codexd.{verb.name}", command)
+
+
+@contextmanager
+def _in_one_sentence() -> Generator[None]:
+    """What to do about a fault is in its message: that is all that editors show of a command's."""
+    try:
+        yield
+    except JsonRpcException as fault:
+        cause = fault.__cause__
+        if not (isinstance(cause, CodexdError) and cause.help):
+            raise
+        raise JsonRpcException(f"{cause}; {cause.help}", fault.code, as_data(cause)) from cause
 
 
 def _handler(verb: Verb, connection: Connection, desk: Desk) -> Handler:

@@ -82,12 +82,11 @@ class Driving:
             raise Unavailable(
                 "codexd is about to end here, so no run begins", help="ask again in a moment"
             )
-        if any(root.run.id == seat.run.id for root in self._roots):
-            # Two asked at once for the same one to go on: what the other drives is left alone.
-            short = await self.short(seat.run.id)
+        if any(other.run.id == seat.run.id for other in self._roots):
+            # The journal would refuse the second one, too, and both would be thought to have left.
             raise IllegalMove(
-                f"run `{short}` is being driven, by process {os.getpid()}",
-                help=f"codexd runs watch {short}",
+                f"run `{seat.run.id[:4]}` is being driven, by process {os.getpid()}",
+                help=f"codexd runs watch {seat.run.id[:4]}",
             )
         self._roots.append(seat)
         self._beginning[seat.run.id] = began

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from lsprotocol import types
@@ -96,12 +97,18 @@ def _alias(target: str, facts: Facts, language: Lang) -> str:
 
 def _shown(text: str, client: Client, where: types.Range) -> types.Hover:
     kind = types.MarkupKind.Markdown if client.markdown else types.MarkupKind.PlainText
-    # In Markdown a pattern's stars would be emphasis; in code spans of ours they stand already.
-    shown = _escaped(text) if client.markdown else text.replace("`", "")
+    shown = _literal(text) if client.markdown else text.replace("`", "")
     return types.Hover(contents=types.MarkupContent(kind, shown), range=where)
 
 
-def _escaped(text: str) -> str:
+def _literal(text: str) -> str:
+    """`text` as Markdown that shows it as it stands, its code spans as such."""
+    # A pattern's stars would be emphasis. A backslash before them would do, but Neovim shows it.
     parts = text.split("`")
-    signs = str.maketrans({sign: f"\\{sign}" for sign in "\\*_<>[]"})
-    return "`".join(part.translate(signs) if n % 2 == 0 else part for n, part in enumerate(parts))
+    return "`".join(
+        _MARKED.sub(r"`\g<0>`", part) if n % 2 == 0 else part for n, part in enumerate(parts)
+    )
+
+
+_MARKED = re.compile(r"[^\s,;]*[\\*_<>\[\]][^\s,;]*")
+"""A word with a sign in it that means something in Markdown."""
