@@ -27,8 +27,8 @@ JAPANESE = {
         "始めた場所で終わらせてください: そこで Ctrl-C、またはそのプロセスを `kill`"
     ),
     "no daemon can be had here: {why}": "ここではデーモンを使えません: {why}",
-    "its folder must be yours to write; XDG_STATE_HOME names another place for it": (
-        "フォルダーに書き込み権限が要ります。XDG_STATE_HOME で別の場所にできます"
+    "its folder must be yours to write, with room; XDG_STATE_HOME names another place for it": (
+        "フォルダーには書き込み権限と空き容量が要ります。XDG_STATE_HOME で別の場所にできます"
     ),
     "the daemon did not start: {why}": "デーモンが起動しませんでした: {why}",
     "its log may say why: {path}": "理由はログにあるかもしれません: {path}",

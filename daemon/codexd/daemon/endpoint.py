@@ -27,7 +27,9 @@ PROTOCOL = 1
 LONGEST_SOCKET = 103 if sys.platform == "darwin" else 107
 """Bytes that the path of a socket may have."""
 
-FOLDER_HELP = "its folder must be yours to write; XDG_STATE_HOME names another place for it"
+FOLDER_HELP = (
+    "its folder must be yours to write, with room; XDG_STATE_HOME names another place for it"
+)
 
 
 class Place:
