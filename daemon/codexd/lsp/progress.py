@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from lsprotocol import types
@@ -57,7 +58,7 @@ class Progress:
             return
         if shown is None:
             shown = at[row.id] = _Shown(connection, f"codexd-{uuid.uuid4()}", row)
-            self._desk.tasks.start_soon(self._create, shown)
+            self._desk.start(partial(self._create, shown))
         shown.row, shown.fresh = row, True
 
     async def _create(self, shown: _Shown) -> None:
