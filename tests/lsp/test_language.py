@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from tests.house import agent, call, result
-from tests.lsp.editor import Editor, office
+from tests.lsp.editor import Editor, Failed, office
 from tests.model_server import Scripted
 
 pytestmark = pytest.mark.anyio
@@ -149,6 +149,13 @@ async def test_an_editor_that_speaks_japanese_is_answered_so(tmp_path: Path) -> 
         uri = editor.open(path, path.read_text())
         [run, _] = await editor.request("textDocument/codeLens", {"textDocument": {"uri": uri}})
         assert "実行" in run["command"]["title"]
+        await editor.command("codexd.effectivePolicy", {"agent": "worker"})
+        told = await editor.told("window/showMessage")
+        assert told["message"] == "worker: ./** を読む · 何も書かない · 通信なし · shell なし"
+        hover = await editor.request("textDocument/hover", at(uri, 0, 8))
+        assert "何も書かない · 通信なし" in hover["contents"]["value"]
+        with pytest.raises(Failed, match="で始まる実行はありません"):
+            await editor.command("codexd.run", {"run": "ffff"})
 
 
 async def test_only_actions_of_the_kinds_that_are_asked_for_come(tmp_path: Path) -> None:
