@@ -13,6 +13,12 @@ from string import Formatter
 
 JAPANESE = {
     # The daemon, and how clients come to it.
+    "one of several runs has a model or configuration of its own": (
+        "複数の実行の 1 つに、個別のモデルや設定があります"
+    ),
+    "a group has one of each: name them beside `runs`": (
+        "モデルと設定はグループに 1 つずつです。`runs` の隣に書いてください"
+    ),
     "`{name}` is {value}; it goes from 1 to {most}": (
         "`{name}` は {value} です。1 から {most} までです"
     ),

@@ -7,7 +7,9 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
+import anyio
 import pytest
 from tests.cli.program import (
     codexd,
@@ -19,6 +21,7 @@ from tests.cli.program import (
     workspace,
 )
 from tests.cli.terminal import Terminal
+from tests.house import agent, result
 from tests.model_server import ModelServer, Scripted
 
 from codexd.cli.live import FRAMES
@@ -132,6 +135,30 @@ def test_a_watched_run_that_has_ended_is_shown_with_its_status(folder: Path) -> 
     assert "budget reached" in done.stdout
 
 
+@pytest.mark.anyio
+async def test_a_variable_that_only_a_flag_names_is_found(folder: Path) -> None:
+    async with ModelServer([Scripted(text="nothing found")]) as server:
+        flags = [*model_flags(server), "-c", "model_providers.local.env_key=MY_KEY"]
+        env = environment(MY_KEY="sk-0123456789")
+        argv = [sys.executable, "-m", "codexd", "delegate", "code-reviewer", *flags]
+        await anyio.run_process(argv, cwd=folder, env=env, check=False)
+        assert server.requests[0].headers["Authorization"] == "Bearer sk-0123456789"
+
+
+@pytest.mark.anyio
+async def test_a_recording_is_played_from_its_beginning_by_every_command(folder: Path) -> None:
+    agents = folder / ".codex" / "agents"
+    agents.mkdir(parents=True)
+    (agents / "looker.yaml").write_text(agent("looker"), encoding="utf-8")
+    async with ModelServer([Scripted(text=result("seen"))]) as server:
+        argv = [sys.executable, "-m", "codexd", "delegate", "looker", *model_flags(server)]
+        await anyio.run_process(argv, cwd=folder, env=environment())
+    exported = codexd(folder, "audit", "export", "--format", "jsonl").stdout
+    (folder / "rec").write_text(exported, encoding="utf-8")
+    again = ["delegate", "looker", "-m", "replay/rec"]
+    assert [codexd(folder, *again).returncode for _ in range(2)] == [0, 0]
+
+
 def test_a_key_that_was_not_used_is_named_on_the_first_run_only(folder: Path) -> None:
     env = {"OPENAI_API_KEY": "sk-0123456789abcdef"}
     first = codexd(folder, "delegate", "code-reviewer", env=env)
@@ -184,6 +211,34 @@ async def test_ctrl_c_cancels_in_order(folder: Path, silent: ModelServer) -> Non
         assert no_spinner(terminal.screen)
         assert terminal.cursor_shown
     assert json.loads(codexd(folder, "runs", "show", "--json").stdout)["status"] == "cancelled"
+
+
+@pytest.mark.anyio
+async def test_ctrl_c_stops_the_run_of_an_agent_that_was_just_made(folder: Path) -> None:
+    made = {
+        "name": "looker", "description": "Looks.", "goal": "Look.", "instructions": "Look around.",
+        "tools": ["read_file"], "artifacts": [], "net": [], "max_tokens": 30_000,
+        "success_criteria": [],
+    }  # fmt: skip
+    answered = json.dumps({"summary": "made", "criteria": [], "data": made})
+    hold = asyncio.Event()
+
+    def answer(body: dict[str, Any]) -> Scripted:
+        making = "look at things" in json.dumps(body["messages"])
+        return Scripted(text=answered) if making else Scripted(text="never", hold=hold)
+
+    with Terminal(100) as terminal:
+        async with ModelServer(answer) as server:
+            argv = ["agent-create", "look at things", *model_flags(server)]
+            async with on_terminal(terminal, folder, *argv) as process:
+                await until(
+                    terminal, lambda screen: "looker" in "".join(screen) and is_busy(screen)
+                )
+                await server.until(lambda s: len(s.requests) == 2)
+                process.send_signal(signal.SIGINT)
+                assert await ended(process, terminal) == 130
+    shown = json.loads(codexd(folder, "runs", "show", "--json").stdout)
+    assert (shown["agent"], shown["status"]) == ("looker", "cancelled")
 
 
 @pytest.mark.anyio

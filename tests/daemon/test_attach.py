@@ -249,6 +249,21 @@ def test_a_state_folder_that_cannot_be_made_is_told(site: Site) -> None:
     Path(site.env["HOME"], ".local").unlink()
 
 
+@pytest.mark.parametrize(
+    "argv", [("-c", "budget"), ("-c", "default_budget=much"), ("-m", "nobody/model"), ()]
+)
+def test_configuration_that_cannot_be_used_begins_no_daemon(
+    site: Site, argv: tuple[str, ...]
+) -> None:
+    if not argv:
+        (site.folder / ".codex").mkdir()
+        (site.folder / ".codex" / "codexd.toml").write_text("= broken")
+    here = site.run("delegate", "code-reviewer", *argv, "--standalone")
+    assert site.run("delegate", "code-reviewer", *argv) == here
+    assert here[0] == 2
+    assert site.find() is None
+
+
 def test_a_daemon_that_cannot_open_the_workspace_says_why_to_who_started_it(site: Site) -> None:
     config = site.folder / ".codex" / "codexd.toml"
     config.parent.mkdir()

@@ -2,6 +2,8 @@
 
 import json
 import os
+import select
+import shutil
 import signal
 from pathlib import Path
 
@@ -34,6 +36,32 @@ def test_it_ends_when_nobody_has_needed_it_for_a_while(site: Site) -> None:
     until_gone(site.place)
     assert site.log[-1]["metadata"] == {"why": "idle"}
     assert not Path(site.place.endpoint).exists()
+
+
+def test_one_that_nobody_finds_any_more_ends_and_the_next_takes_its_place(site: Site) -> None:
+    first = site.attach("status").pid
+    Path(site.place.endpoint).unlink()
+    second = site.attach("status").pid
+    assert site.log[-2]["metadata"] == {"why": "lost"}
+    # With its whole folder the lock is gone as well: then both are there for a moment.
+    shutil.rmtree(site.place.folder)
+    third = site.attach("status").pid
+    for pid in (first, second):
+        assert ended(pid)
+    assert site.said["pid"] == third
+    found = site.find("status")
+    assert found is not None
+    found.sock.close()
+
+
+def ended(pid: int) -> bool:
+    """Whether a process ends within a while."""
+    try:
+        process = os.pidfd_open(pid)
+    except ProcessLookupError:
+        return True
+    with os.fdopen(process) as file:
+        return bool(select.select([file], [], [], 20)[0])
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

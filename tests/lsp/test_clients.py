@@ -235,6 +235,20 @@ async def test_the_question_of_a_client_that_is_gone_goes_to_the_others(tmp_path
         await other.row(lambda row: row["status"] == "completed")
 
 
+async def test_a_terminal_is_asked_for_its_own_command_alone(tmp_path: Path) -> None:
+    async with (
+        office(tmp_path, [DONE], silent_seconds=0.1) as here,
+        here.editor(door="cli") as one,
+        here.editor(door="cli") as other,
+        here.editor() as editor,
+    ):
+        for client in (one, other):
+            client.answers["codexd/approve"] = lambda _: Editor.LATER
+        editor.answers["codexd/approve"] = lambda _: {"answer": "once"}
+        assert (await one.answer(start(one)))["status"] == "completed"
+        assert (len(asked(one)), len(asked(editor)), asked(other)) == (1, 1, [])
+
+
 async def test_a_question_that_nobody_is_there_for_is_a_no(tmp_path: Path) -> None:
     async with office(tmp_path, [DONE], silent_seconds=3600) as here:
         async with here.editor() as one:

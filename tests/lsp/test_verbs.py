@@ -57,6 +57,12 @@ async def test_a_command_that_fails_says_what_to_do_in_its_message(tmp_path: Pat
         ("delegate", {"agent": "wroker"}, -32010, "no agent named `wroker`"),
         ("delegateParallel", {"runs": [{"agent": 1}]}, -32602, "`runs.0.agent`"),
         ("delegateParallel", {"runs": []}, -32602, "no agent was named"),
+        (
+            "delegateParallel",
+            {"runs": [{"agent": "worker", "model": "offline"}]},
+            -32602,
+            "a model or configuration of its own",
+        ),
         ("run", {"run": "abcd"}, -32011, "no run's id begins with `abcd`"),
         ("history", {"limit": 501}, -32602, "`limit` is 501"),
         ("cancel", {"run": "abcd"}, -32011, "abcd"),
@@ -176,3 +182,32 @@ async def test_a_run_under_way_is_told_as_it_is_now_and_not_as_the_journal_has_i
         [listed] = (await editor.request("codexd/runs", {"rows": True}))["rows"]
         assert run["doing"] == listed["doing"] == row["doing"]
         await editor.request("codexd/cancel", {"run": row["id"]})
+
+
+async def test_of_two_who_resume_a_run_at_once_one_does_and_it_stays_there(tmp_path: Path) -> None:
+    async with (
+        office(tmp_path, reading_on, agent("worker", budget=10**9)) as here,
+        here.editor(door="cli") as terminal,
+        here.editor() as one,
+        here.editor() as other,
+    ):
+        terminal.begin("codexd/delegate", {"agent": "worker", "wait": True})
+        row = await one.row(lambda row: row["spent"] > 0)
+        terminal.writer.close()
+        await one.row(lambda row: row["status"] == "interrupted")
+        params = {"run": row["id"]}
+        asked = [one.begin("codexd/resume", params), other.begin("codexd/resume", params)]
+        outcomes: list[str] = []
+        for editor, msg_id in zip((one, other), asked, strict=True):
+            try:
+                await editor.answer(msg_id)
+                outcomes.append("resumed")
+            except Failed as failed:
+                outcomes.append(failed.data["type"])
+        assert sorted(outcomes) == ["IllegalMove", "resumed"]
+        # Whoever reads the journal sees it driven, and it is told on.
+        stored = here.house.journal.stored(row["id"])
+        assert stored is not None
+        assert stored.host == here.house.journal.host
+        assert await one.request("codexd/cancel", params) == {"runs": [row["id"]]}
+        await other.row(lambda row: row["status"] == "cancelled")

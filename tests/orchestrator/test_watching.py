@@ -133,6 +133,17 @@ async def test_a_file_that_shadows_another_comes_and_goes(place: Watched) -> Non
         await place.until(lambda: place.codexd.registry.find("x").goal == "user's")
 
 
+async def test_a_workspace_that_is_moved_away_and_made_again_is_followed(place: Watched) -> None:
+    write(place.agents / "x.yaml")
+    async with place.opened():
+        place.root.rename(place.root.with_name("elsewhere"))
+        await place.until_goal("x", None)
+        write(place.agents / "x.yaml", goal="again")
+        await place.until_goal("x", "again")
+        write(place.agents / "x.yaml", goal="other")
+        await place.until_goal("x", "other")
+
+
 async def test_a_file_that_says_what_it_said_is_no_news(place: Watched) -> None:
     file = write(place.agents / "x.yaml")
     async with place.opened():

@@ -25,15 +25,16 @@ class Asker:
         """`once`, `always` or `no`: no, unless one of the others was typed."""
         async with self._one_at_a_time:
             self._stage.paused = True
+            answer = ""
             try:
                 *lines, last = question(consent, self._page)
                 self._stage.write(lines)
                 self._stage.prompt(f"{last}   ")
                 answer = await self._line()
+            finally:
                 if not answer:
                     # No Enter has ended the line of the question.
                     self._stage.write([""])
-            finally:
                 self._stage.paused = False
         return answer_of(answer)
 

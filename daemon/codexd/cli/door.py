@@ -7,8 +7,9 @@ import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol, TextIO
+from typing import TYPE_CHECKING, Protocol, TextIO, TypedDict
 
 from codexd.cli.faults import Misuse
 from codexd.cli.page import Page, is_terminal, page_of
@@ -30,6 +31,13 @@ if TYPE_CHECKING:
         Undone,
     )
     from codexd.runs.view import RunView
+
+
+class Flags(TypedDict):
+    """What goes with every request to a daemon that starts runs: `-m` and `-c`."""
+
+    model: str | None
+    config: dict[str, str]
 
 
 class Runner(Protocol):
@@ -176,13 +184,17 @@ class Door:
             return self.open(ask, tell)
         from codexd.daemon.attach import attach
 
-        attached = attach(str(self.root), self.env, door="cli")
+        flags = self._flags()
+        said = "\n".join(flags["config"].values())
+        attached = attach(
+            str(self.root), self.env, door="cli", said=said, check=partial(self._load, flags)
+        )
         if attached.started:
             end = self.command("codexd daemon stop")
             words = self.text("daemon.began", pid=attached.pid, end=end)
             lines = self.progress.labelled(self.text("note"), words, indent=6)
             self.err.write("".join(f"{line}\n" for line in lines))
-        return self._remote(attached, ask, tell)
+        return self._remote(attached, flags, ask, tell)
 
     def daemon(self) -> AbstractAsyncContextManager[Remote]:
         """The workspace's daemon, as it is. Raises `IllegalMove` where none runs."""
@@ -196,15 +208,27 @@ class Door:
                 self.text("cancel.no-daemon", root=self.root),
                 help=self.text("cancel.no-daemon.help"),
             )
-        return self._remote(attached, None, unheard)
+        return self._remote(attached, self._flags(), None, unheard)
 
     def _remote(
-        self, attached: Attached, ask: Ask | None, tell: Callable[[Told], None]
+        self,
+        attached: Attached,
+        flags: Flags,
+        ask: Ask | None,
+        tell: Callable[[Told], None],
     ) -> AbstractAsyncContextManager[Remote]:
         from codexd.cli.remote import Remote
 
-        flags = {"model": self._model(), "config": self._overrides()}
         return Remote.open(attached, self, flags, ask, tell)
+
+    def _flags(self) -> Flags:
+        return {"model": self._model(), "config": self._overrides()}
+
+    def _load(self, flags: Flags) -> None:
+        """Configuration that cannot be used begins no daemon. Raises `BadConfig`."""
+        from codexd.config import load
+
+        load(self.folder, env=self.env, model=flags["model"], overrides=flags["config"])
 
     def _model(self) -> str | None:
         """`-m`; a recording is named by its whole path, since the daemon is in another folder."""

@@ -6,14 +6,14 @@ import asyncio
 import json
 import socket
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
 import anyio
 from pydantic import TypeAdapter
 
-from codexd.errors import BadRequest, CodexdError, Unavailable, from_data
+from codexd.errors import BadRequest, CodexdError, Denied, Unavailable, from_data
 from codexd.lsp.frames import dumps, frame, read_frame
 from codexd.orchestrator.verbs import (
     Ask,
@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from codexd.daemon.attach import Attached
 
 INVALID_PARAMS = -32602
+REQUEST_CANCELLED = -32800
 TOLD = {"remarks": Remarks, "began": Began, "created": CreatedAgent, "kept": Kept}
 _NOT_IN_ROWS = {
     "summary": "",
@@ -77,6 +78,10 @@ class Remote:
         self._roots: dict[str, None] = {}
         """The root runs that this command has begun."""
         self._rows: dict[str, dict[str, Any]] = {}
+        self._waited_for: int | None = None
+        """The request that starts runs, while it is under way."""
+        self._questions: dict[int | str, anyio.CancelScope] = {}
+        """What the daemon asks a person, by the id of its request."""
 
     @classmethod
     @asynccontextmanager
@@ -131,10 +136,9 @@ class Remote:
 
     async def cancel(self, run_id: str | None = None) -> tuple[str, ...]:
         """Have the run (`None`: those of this command) end as `cancelled`; the ids asked."""
-        asked: list[str] = []
-        for run in self._roots if run_id is None else [run_id]:
-            asked += (await self.request("cancel", {"run": run}))["runs"]
-        return tuple(asked)
+        if run_id is None:
+            return await self._stop(suspend=False)
+        return tuple((await self.request("cancel", {"run": run_id}))["runs"])
 
     async def cancel_all(self) -> tuple[str, ...]:
         """Have every run that the daemon drives end as `cancelled`; the ids asked."""
@@ -142,8 +146,18 @@ class Remote:
 
     async def suspend(self) -> None:
         """Have the runs of this command leave off, to be resumed."""
-        for run in self._roots:
-            await self.request("cancel", {"run": run, "suspend": True})
+        await self._stop(suspend=True)
+
+    async def _stop(self, *, suspend: bool) -> tuple[str, ...]:
+        """Have the runs of this command stop; where none is under way, none is begun either."""
+        asked: list[str] = []
+        for run in list(self._roots):
+            # It may have ended meanwhile, and so may the daemon: whoever waits for the run hears.
+            with suppress(CodexdError):
+                asked += (await self.request("cancel", {"run": run, "suspend": suspend}))["runs"]
+        if not asked and self._waited_for is not None:
+            self._send("$/cancelRequest", {"id": self._waited_for})
+        return tuple(asked)
 
     def abandon(self) -> None:
         """Hang up: the daemon has the runs leave off."""
@@ -181,6 +195,8 @@ class Remote:
         """The answer of a verb, plain. Raises the fault that the daemon met."""
         self._last_id += 1
         msg_id = self._last_id
+        if params.get("wait"):
+            self._waited_for = msg_id
         self._send(f"codexd/{verb}", params, msg_id=msg_id)
         while msg_id not in self._answers:
             if self._lost:
@@ -208,7 +224,12 @@ class Remote:
                 case "codexd/events":
                     self._hear(message["params"])
                 case "codexd/approve":
+                    self._questions[message["id"]] = anyio.CancelScope()
                     tasks.start_soon(self._approve, message)
+                case "$/cancelRequest":
+                    # Somebody else has answered.
+                    if question := self._questions.get(message["params"]["id"]):
+                        question.cancel()
                 case _:
                     pass
         self._lost = True
@@ -232,9 +253,11 @@ class Remote:
         assert self._ask is not None, "it was declared"
         params = message["params"]
         consent = Consent(params["host"], params["reads"], tuple(params["agents"]))
-        result = {"answer": await self._ask(consent)}
-        answer = {"jsonrpc": "2.0", "id": message["id"], "result": result}
-        self._writer.write(frame(dumps(answer)))
+        with self._questions[message["id"]]:
+            result = {"answer": await self._ask(consent)}
+            answer = {"jsonrpc": "2.0", "id": message["id"], "result": result}
+            self._writer.write(frame(dumps(answer)))
+        del self._questions[message["id"]]
 
 
 _RUN = TypeAdapter(RunView)
@@ -256,6 +279,8 @@ def _fault(error: dict[str, Any], text: Text) -> CodexdError:
     data: dict[str, Any] = error.get("data") or {}
     if "type" in data:
         return from_data(error["message"], data)
+    if error["code"] == REQUEST_CANCELLED:
+        return Denied(error["message"])
     if error["code"] == INVALID_PARAMS:
         return BadRequest(error["message"])
     return Unavailable(error["message"], help=text("daemon.logs"))

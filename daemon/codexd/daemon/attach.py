@@ -20,7 +20,7 @@ from codexd.daemon.endpoint import PROTOCOL, Place
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from typing import Any, TypeGuard
 
 PROGRAM = (sys.executable, "-P", "-m", "codexd.daemon")
@@ -70,19 +70,29 @@ def find(root: str, env: Mapping[str, str], *, door: str) -> Attached | None:
     return _accepted(_greet(Place(root, env), env, door))
 
 
-def attach(root: str, env: Mapping[str, str], *, door: str) -> Attached:
+def attach(
+    root: str,
+    env: Mapping[str, str],
+    *,
+    door: str,
+    said: str = "",
+    check: Callable[[], object] = bool,
+) -> Attached:
     """A connection to the daemon of the workspace at `root`, started where none runs.
 
     Of several clients that come at once one starts it. One of an older protocol is replaced.
-    Raises `Refused`, `Unavailable`.
+    `said` is configuration that stands in no file, and may name variables to be sent; `check` is
+    called before a daemon is started, and raises where there is no need for one.
+    Raises `Refused`, `Unavailable`, and what `check` raises.
     """
     place = Place(root, env)
-    attached = _greet(place, env, door)
-    if attached is None:
-        attached = _start_or_join(place, env, door)
-    elif _gives_way(attached):
-        attached.sock.close()
-        attached = _start_or_join(place, env, door)
+    attached = _greet(place, env, door, said)
+    if attached is None or _gives_way(attached):
+        if attached is not None:
+            attached.sock.close()
+        else:
+            check()
+        attached = _start_or_join(place, env, door, said)
     attached = _accepted(attached)
     if attached is None:
         raise _unavailable(
@@ -96,11 +106,11 @@ def may_start(env: Mapping[str, str]) -> bool:
     return env.get("CI") != "true"
 
 
-def sent_environment(root: str, env: Mapping[str, str]) -> dict[str, str]:
+def sent_environment(root: str, env: Mapping[str, str], said: str = "") -> dict[str, str]:
     """What of `env` goes to the daemon: what programs need to reach the world, and the variables
-    that configuration names.
+    that configuration names, that of files and what is `said` besides.
     """
-    words: set[bytes] = set()
+    words = _words_of(os.fsencode(said))
     for path in places.config_files(root, env):
         words |= _words(path)
     return {
@@ -127,6 +137,10 @@ _NO_NAME = bytes(i if i in _NAMES else 32 for i in range(256))
 _LARGEST = 1_000_000
 
 
+def _words_of(text: bytes) -> set[bytes]:
+    return set(text.translate(_NO_NAME).split())
+
+
 def _words(path: str) -> set[bytes]:
     """The words of a file that could be names of variables."""
     try:
@@ -135,14 +149,14 @@ def _words(path: str) -> set[bytes]:
     except OSError:
         return set()
     try:
-        return set(os.read(descriptor, _LARGEST).translate(_NO_NAME).split())
+        return _words_of(os.read(descriptor, _LARGEST))
     except OSError:
         return set()
     finally:
         os.close(descriptor)
 
 
-def _greet(place: Place, env: Mapping[str, str], door: str) -> Attached | None:
+def _greet(place: Place, env: Mapping[str, str], door: str, said: str = "") -> Attached | None:
     """What the daemon answers, be it a refusal; `None` where nobody is there."""
     named = endpoint.read(place)
     if named is None:
@@ -152,7 +166,7 @@ def _greet(place: Place, env: Mapping[str, str], door: str) -> Attached | None:
     try:
         sock.settimeout(ANSWER_SECONDS)
         sock.connect(named.address)
-        sock.sendall(_hello(place, env, door, named.token))
+        sock.sendall(_hello(place, env, door, named.token, said))
         line = _line(sock)
     except TimeoutError:
         sock.close()
@@ -186,7 +200,7 @@ def is_table(value: object) -> TypeGuard[dict[str, Any]]:
     return isinstance(value, dict)
 
 
-def _hello(place: Place, env: Mapping[str, str], door: str, token: str) -> bytes:
+def _hello(place: Place, env: Mapping[str, str], door: str, token: str, said: str) -> bytes:
     hello = {
         "codexd": PROTOCOL,
         "token": token,
@@ -194,7 +208,7 @@ def _hello(place: Place, env: Mapping[str, str], door: str, token: str) -> bytes
         "version": __version__,
         "pid": os.getpid(),
         "cwd": _cwd(),
-        "env": sent_environment(place.root, env) if door in ("lsp", "cli") else {},
+        "env": sent_environment(place.root, env, said) if door in ("lsp", "cli") else {},
     }
     line = json.dumps(hello).encode() + b"\n"
     if len(line) > LONGEST_LINE:
@@ -249,7 +263,7 @@ def _gives_way(attached: Attached) -> bool:
     return kind == "retiring" or (kind == "protocol" and older)
 
 
-def _start_or_join(place: Place, env: Mapping[str, str], door: str) -> Attached | None:
+def _start_or_join(place: Place, env: Mapping[str, str], door: str, said: str) -> Attached | None:
     """The first answer of a daemon that is started here, or that somebody else just started."""
     endpoint.make_folder(place)
     starting = endpoint.open_lock(place.starting)
@@ -257,7 +271,7 @@ def _start_or_join(place: Place, env: Mapping[str, str], door: str) -> Attached 
         # Whoever starts one holds this until it is ready: here two that come at once meet.
         if not endpoint.wait_for(starting, START_SECONDS + END_SECONDS):
             raise _unavailable("another client has been starting it for too long", _log(place))
-        attached = _greet(place, env, door)
+        attached = _greet(place, env, door, said)
         if attached is not None and not _gives_way(attached):
             return attached
         if attached is not None:
@@ -266,7 +280,7 @@ def _start_or_join(place: Place, env: Mapping[str, str], door: str) -> Attached 
         _start(place, env, starting)
     finally:
         os.close(starting)
-    attached = _greet(place, env, door)
+    attached = _greet(place, env, door, said)
     if attached is not None:
         attached.started = True
     return attached

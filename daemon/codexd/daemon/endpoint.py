@@ -104,6 +104,17 @@ def make_private(path: str) -> None:
     os.chmod(path, 0o600)
 
 
+def names(place: Place, token: str) -> bool:
+    """Whether clients find the daemon of that token, as far as one can tell."""
+    from codexd.errors import Unavailable
+
+    try:
+        named = read(place)
+    except Unavailable:
+        return True
+    return named is not None and named.token == token
+
+
 def withdraw(place: Place, endpoint: Endpoint) -> None:
     """Nobody finds or reaches the daemon of `endpoint` any more."""
     named = read(place)

@@ -39,6 +39,8 @@ HELLO_SECONDS = 5.0
 """How long a client may take over its line of the handshake."""
 RETIRE_SECONDS = 10.0
 """How long runs may go on where a newer daemon waits to take over."""
+LOOK_SECONDS = 5.0
+"""How often the daemon looks whether clients can still find it."""
 LEAVE_SECONDS = 10.0
 """How long runs may take to leave off before what they started is killed."""
 
@@ -147,6 +149,7 @@ class Daemon:
             async with self._listening(clients, env):
                 watches.start_soon(self._obey_signals)
                 watches.start_soon(self._end_when_idle)
+                watches.start_soon(self._end_when_lost)
                 self._log.write("daemon_started", {"pid": os.getpid(), "version": __version__})
                 starter.tell(pid=os.getpid())
                 await self._ending.wait()
@@ -207,6 +210,16 @@ class Daemon:
                 await self._came.wait()
             if idle.cancelled_caught and not self._n_clients:
                 self._end("idle")
+
+    async def _end_when_lost(self) -> None:
+        """End when the endpoint is gone or another's: somebody has removed the state folder, and
+        whoever comes would start a second daemon, or wait in vain for this one.
+        """
+        while True:
+            await anyio.sleep(LOOK_SECONDS)
+            if not endpoint.names(self._place, self._token):
+                self._end("lost")
+                return
 
     async def _receive(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """One connection, from its first line to its end."""

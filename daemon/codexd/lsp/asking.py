@@ -69,7 +69,9 @@ async def _first_answer(consent: Consent, first: Connection, desk: Desk) -> str:
         with anyio.move_on_after(desk.silent_seconds):
             await cannot.wait()
         for other in list(desk.connections):
-            if other is not first and other.declares("approve"):
+            # A command of the terminal asks for itself alone: whoever waits for it would take
+            # the question for its own.
+            if other is not first and other.declares("approve") and other.hello.door == "lsp":
                 asking.start_soon(put, other)
     return answers[0] if answers else "no"
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
@@ -10,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 import anyio
 import anyio.to_thread
 
-from codexd.errors import Unavailable, UnknownRun, leaves
+from codexd.errors import IllegalMove, Unavailable, UnknownRun, leaves
 from codexd.orchestrator.verbs import Notice
 from codexd.runs.host import Host
 from codexd.runs.loop import drive
@@ -80,6 +81,12 @@ class Driving:
         if self._is_closed:
             raise Unavailable(
                 "codexd is about to end here, so no run begins", help="ask again in a moment"
+            )
+        if any(other.run.id == seat.run.id for other in self._roots):
+            # The journal would refuse the second one, too, and both would be thought to have left.
+            raise IllegalMove(
+                f"run `{seat.run.id[:4]}` is being driven, by process {os.getpid()}",
+                help=f"codexd runs watch {seat.run.id[:4]}",
             )
         self._roots.append(seat)
         self._beginning[seat.run.id] = began

@@ -29,6 +29,11 @@ class _Kept:
     n_using: int = 0
 
 
+def _plays(kept: _Kept) -> bool:
+    """Whether its model is a recording: that is played from its beginning for each request."""
+    return kept.config.model.replays is not None
+
+
 class Hosts:
     """Hosts by configuration and environment, made from the first; models close with them."""
 
@@ -70,7 +75,7 @@ class Hosts:
 
     def _find(self, config: Config, env: Mapping[str, str]) -> _Kept:
         for kept in self._kept:
-            if kept.env == env and kept.config == config:
+            if kept.env == env and kept.config == config and not _plays(kept):
                 # The last used stands last.
                 if kept is not self._kept[0]:
                     self._kept.remove(kept)
@@ -104,6 +109,7 @@ class Hosts:
 
     async def _let_go(self) -> None:
         idle = [kept for kept in self._kept if not kept.n_using]
-        for kept in idle[: max(0, len(idle) - MOST)]:
+        over = idle[: max(0, len(idle) - MOST)]
+        for kept in [*over, *(kept for kept in idle[len(over) :] if _plays(kept))]:
             self._kept.remove(kept)
             await kept.models.__aexit__(None, None, None)

@@ -189,6 +189,11 @@ class Orchestrator(History):
         """The ended group; its children in the order asked."""
         if not request.runs:
             raise BadRequest("no agent was named")
+        if any(run.model is not None or run.config for run in request.runs):
+            raise BadRequest(
+                "one of several runs has a model or configuration of its own",
+                help="a group has one of each: name them beside `runs`",
+            )
         async with self._host_of(request, caller) as host:
             await self._remark([run.agent for run in request.runs], host, caller)
             # The agent files are looked at once, however many runs there are.

@@ -151,7 +151,8 @@ class Watch:
 
     def _survey(self) -> Ground:
         aliases = self._root / ".codex" / "aliases.yaml"
-        return survey(self._places, (aliases, *self._settings))
+        # The root as well: a workspace that is moved away, and made again, is another folder.
+        return survey(self._places, (self._root, aliases, *self._settings))
 
     def _open(self, ground: Ground) -> RustNotify | None:
         """A watch of the folders of `ground`; `None` where they cannot be watched now.
