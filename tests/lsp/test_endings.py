@@ -155,7 +155,7 @@ GROUP = run("", children=(run(findings=REVIEW), run("sec-audit", findings=AUDIT)
          "2 エージェント: 指摘 38 件, エラー 2 件 · 4,600 トークン"),
         (run(status=Status.FAILED, reason="no key.", help="set X"),
          "code-reviewer: failed · 3,120 tokens — no key. set X",
-         "code-reviewer: 失敗 · 3,120 トークン — no key. set X"),
+         "code-reviewer: 失敗 · 3,120 トークン — no key。set X"),
     ],
 )  # fmt: skip
 def test_an_end_is_one_short_sentence(view: RunView, english: str, japanese: str) -> None:

@@ -7,16 +7,21 @@ from typing import Any
 
 import pytest
 from tests.house import agent, call, result
-from tests.lsp.editor import Editor, office
+from tests.lsp.editor import Editor, Failed, office
 from tests.model_server import Scripted
 
 pytestmark = pytest.mark.anyio
 
 DONE = Scripted(text=result("done"))
 READ = Scripted(calls=(call("read_file", path="a.txt"),))
+CODE_ACTION = "textDocument/codeAction"
 LICENCES = "name: licences 📜\ngoal: Name every file without a licence\nmax_tokns: 5000\n"
 PLAIN: dict[str, Any] = {
-    "textDocument": {"publishDiagnostics": {"versionSupport": True}, "hover": {}},
+    "textDocument": {
+        "publishDiagnostics": {"versionSupport": True},
+        "hover": {},
+        "codeAction": {"codeActionLiteralSupport": {"codeActionKind": {"valueSet": []}}},
+    },
     "workspace": {"codeLens": {"refreshSupport": True}},
 }
 
@@ -144,3 +149,37 @@ async def test_an_editor_that_speaks_japanese_is_answered_so(tmp_path: Path) -> 
         uri = editor.open(path, path.read_text())
         [run, _] = await editor.request("textDocument/codeLens", {"textDocument": {"uri": uri}})
         assert "実行" in run["command"]["title"]
+        await editor.command("codexd.effectivePolicy", {"agent": "worker"})
+        told = await editor.told("window/showMessage")
+        assert told["message"] == "worker: ./** を読む · 何も書かない · 通信なし · shell なし"
+        hover = await editor.request("textDocument/hover", at(uri, 0, 8))
+        assert "何も書かない · 通信なし" in hover["contents"]["value"]
+        with pytest.raises(Failed, match="で始まる実行はありません"):
+            await editor.command("codexd.run", {"run": "ffff"})
+
+
+async def test_only_actions_of_the_kinds_that_are_asked_for_come(tmp_path: Path) -> None:
+    async with (
+        office(tmp_path, [DONE]) as here,
+        here.editor(capabilities=PLAIN) as editor,
+        here.editor(capabilities={"textDocument": {"publishDiagnostics": {}}}) as simple,
+    ):
+        path = here.workspace / ".codex/agents/worker.yaml"
+        path.write_text(f"{agent('worker')}max_tokns: 5000\n")
+        wrong = await said(editor, path.as_uri(), "unknown-key")
+
+        async def titles(client: Editor, **context: Any) -> list[str]:
+            params = {
+                "textDocument": {"uri": path.as_uri()},
+                "range": {"start": {"line": 0, "character": 0}, "end": wrong["range"]["end"]},
+                "context": {"diagnostics": [wrong], **context},
+            }
+            return [each["title"] for each in await client.request(CODE_ACTION, params)]
+
+        fixes = ["Change to `max_tokens`", "Remove `max_tokns`"]
+        twins = ["▶ Run · never run", "Effective policy"]
+        assert (await titles(editor))[:4] == [*fixes, *twins]
+        assert await titles(editor, only=["quickfix"]) == fixes
+        assert await titles(editor, only=["source.organizeImports"]) == []
+        # Who knows no whole actions is given what is a command.
+        assert (await titles(simple))[:2] == twins

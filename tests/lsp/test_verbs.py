@@ -171,6 +171,19 @@ async def test_a_model_named_with_the_request_answers_it_alone(tmp_path: Path) -
         assert run["model"] == "scripted/small"
 
 
+async def test_a_run_under_way_is_told_as_it_is_now_and_not_as_the_journal_has_it(
+    tmp_path: Path,
+) -> None:
+    hanging = Scripted(text="one piece", fault=Fault.SILENCE)
+    async with office(tmp_path, [hanging]) as here, here.editor() as editor:
+        await editor.request("codexd/delegate", {"agent": "worker"})
+        row = await editor.row(lambda row: row["doing"].startswith("answering"))
+        run = await editor.request("codexd/run", {"run": row["id"]})
+        [listed] = (await editor.request("codexd/runs", {"rows": True}))["rows"]
+        assert run["doing"] == listed["doing"] == row["doing"]
+        await editor.request("codexd/cancel", {"run": row["id"]})
+
+
 async def test_of_two_who_resume_a_run_at_once_one_does_and_it_stays_there(tmp_path: Path) -> None:
     async with (
         office(tmp_path, reading_on, agent("worker", budget=10**9)) as here,

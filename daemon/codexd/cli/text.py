@@ -415,7 +415,7 @@ class Text:
         """What a lower layer says, in this language as far as it is known there."""
         if self.lang != "ja":
             return english
-        from codexd.cli.japanese import in_japanese
+        from codexd.japanese import in_japanese
 
         return in_japanese(english)
 

@@ -7,7 +7,7 @@ Goals are in English, which is what every model and the rules read.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -52,21 +52,39 @@ class _Offer:
     preferred: bool | None = None
 
 
-def actions_at(connection: Connection, desk: Desk, params: types.CodeActionParams) -> list[Action]:
-    """What can be done at a place of a document, as the client takes it."""
+def actions_at(
+    connection: Connection, desk: Desk, params: types.CodeActionParams
+) -> list[types.CodeAction]:
+    """What can be done at a place of a document."""
     uri = params.text_document.uri
     path = connection.relative(uri)
     buffer = connection.buffer(uri) if path is not None else None
     if path is None or buffer is None:
         return []
-    only = params.context.only
-    literal = connection.can("text_document", "code_action", "code_action_literal_support")
     at = _At(connection, desk, desk.orchestrator.registry, buffer, path, params.range)
-    return [
-        _action(offer) if literal else _command(offer)
-        for offer in at.offers()
-        if not only or any(_is_of(offer.kind, str(getattr(k, "value", k))) for k in only)
-    ]
+    return [_action(offer) for offer in at.offers()]
+
+
+def wanted(
+    connection: Connection,
+    only: Sequence[types.CodeActionKind | str] | None,
+    found: Iterable[types.CodeAction],
+) -> list[Action]:
+    """Of some actions those of the kinds that the client asks for, as it takes them: one that
+    knows no whole actions is given their commands.
+    """
+    kinds = [str(getattr(kind, "value", kind)) for kind in only or ("",)]
+    fitting = [each for each in found if any(_is_of(_kind(each), kind) for kind in kinds)]
+    if connection.can("text_document", "code_action", "code_action_literal_support"):
+        for each in fitting:
+            if each.edit is not None:
+                each.command = None
+        return [*fitting]
+    return [each.command for each in fitting if each.command is not None]
+
+
+def _kind(action: types.CodeAction) -> str:
+    return str(getattr(action.kind, "value", action.kind or ""))
 
 
 def _is_of(kind: str, wanted: str) -> bool:
@@ -80,7 +98,7 @@ def _action(offer: _Offer) -> types.CodeAction:
         diagnostics=list(offer.diagnostics) or None,
         is_preferred=offer.preferred,
         edit=offer.edit,
-        command=None if offer.edit is not None else _command(offer),
+        command=_command(offer),
     )
 
 

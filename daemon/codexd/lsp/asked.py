@@ -14,7 +14,7 @@ from codexd.lsp import actions, endings, workspace_edit
 from codexd.lsp.anchors import Anchored
 from codexd.lsp.edits import Applied, show
 from codexd.lsp.server import Connection
-from codexd.lsp.text import text
+from codexd.lsp.text import text, told
 from codexd.lsp.verbs import error_of, plain, read_as
 from codexd.orchestrator.verbs import Nothing, Request
 
@@ -130,8 +130,8 @@ def _finding(desk: Desk, connection: Connection, which: WhichFinding) -> Anchore
 async def _policy(desk: Desk, connection: Connection, request: WhichAgent) -> EffectivePolicy:
     """Shown as a message, too: LSP has no other place for it."""
     name, phrases = desk.language.effective_policy(request.agent)
-    message = types.ShowMessageParams(types.MessageType.Info, f"{name}: {' · '.join(phrases)}")
-    connection.protocol.notify(types.WINDOW_SHOW_MESSAGE, message)
+    words = " · ".join(told(connection.language, each) for each in phrases)
+    show(connection, f"{name}: {words}")
     return EffectivePolicy(name, phrases)
 
 

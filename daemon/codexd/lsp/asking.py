@@ -10,6 +10,7 @@ from lsprotocol import types
 from pygls.exceptions import JsonRpcException
 
 from codexd.lsp.server import Connection
+from codexd.lsp.text import told
 from codexd.lsp.verbs import plain
 from codexd.orchestrator import Ask, Consent
 
@@ -93,12 +94,12 @@ async def _message(consent: Consent, connection: Connection) -> str:
     """The same by LSP's own question. *Deny* stands first: a stray Enter picks that."""
     ja = connection.language == "ja"
     titles = ("拒否", "今回だけ", "常に許可") if ja else ("Deny", "Allow once", "Always here")
-    agents = ", ".join(consent.agents)
+    agents, reads = ", ".join(consent.agents), told(connection.language, consent.reads)
     question = (
-        f"{agents} が読むファイル ({consent.reads}) を {consent.host} に送ります。許可しますか?"
+        f"{agents} が読むファイル ({reads}) を {consent.host} に送ります。許可しますか?"
         if ja
         else f"{consent.host} will read files of this workspace that {agents} may read: "
-        f"{consent.reads}. Allow?"
+        f"{reads}. Allow?"
     )
     params = types.ShowMessageRequestParams(
         type=types.MessageType.Warning,

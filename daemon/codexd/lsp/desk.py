@@ -23,6 +23,7 @@ from codexd.lsp.progress import Progress
 from codexd.lsp.protocol import make_converter
 from codexd.lsp.publish import Publisher
 from codexd.lsp.server import Connection
+from codexd.lsp.validation import Validation
 from codexd.orchestrator import Began, Caller, Notice, Orchestrator, Told
 
 logger = logging.getLogger(__name__)
@@ -55,6 +56,7 @@ class Desk:
         self.findings = Findings(self)
         self.edits = Edits(self)
         self.language = Language(self)
+        self.validation = Validation(self)
         self._converter = make_converter()
         self._feed = Feed(orchestrator)
         self._due = anyio.Event()
@@ -71,6 +73,7 @@ class Desk:
             orchestrator.open_in(desk.edits)
             tasks.start_soon(desk.tell_on)
             tasks.start_soon(desk.findings.follow)
+            tasks.start_soon(desk.validation.follow)
             try:
                 yield desk
             finally:
@@ -104,6 +107,8 @@ class Desk:
             for run in [run for run, owner in self.owners.items() if owner is connection]:
                 del self.owners[run]
             self.progress.forget(connection)
+            self.findings.forget(connection)
+            self.validation.forget(connection)
             self._feed.forget(connection)
 
     # --- requests ---------------------------------------------------------------------------
@@ -122,7 +127,7 @@ class Desk:
 
     def start(self, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
         """Have `work` done, whether or not who asked for it stays."""
-        self.tasks.start_soon(work)
+        self.tasks.start_soon(_guarded, work)
 
     # --- events -----------------------------------------------------------------------------
 
@@ -201,3 +206,11 @@ class Desk:
         for connection in self.connections:
             if connection.ready and connection.declares("events"):
                 connection.protocol.notify("codexd/agentsChanged", {})
+
+
+async def _guarded(work: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    try:
+        await work()
+    except Exception:
+        # What one client wanted is no reason for the daemon to end.
+        logger.exception("work for a client")

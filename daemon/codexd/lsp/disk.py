@@ -1,4 +1,4 @@
-"""Files with findings, as they are on disk. To be called on a thread."""
+"""Files as they are on disk, and those with findings. Many are to be read on a thread."""
 
 from __future__ import annotations
 
@@ -48,6 +48,25 @@ def _stamp(path: Path) -> Stamp | None:
     if not stat.S_ISREG(status.st_mode) or status.st_size > LARGEST:
         return None
     return status.st_mtime_ns, status.st_size, status.st_ino
+
+
+def identity(path: Path) -> tuple[int, int] | None:
+    """What all names of a file share; `None` where there is none."""
+    try:
+        status = path.stat()
+    except (OSError, ValueError):
+        return None
+    return status.st_dev, status.st_ino
+
+
+def text_of(path: Path) -> str | None:
+    """The text of a file; `None` where it is gone, or is nothing that editors show."""
+    try:
+        # A byte order mark is nothing that a client counts.
+        text = path.read_bytes().decode("utf-8", "replace") if _stamp(path) else None
+    except OSError:
+        return None
+    return None if text is None else text.removeprefix("\ufeff")
 
 
 def _read(path: Path) -> File:

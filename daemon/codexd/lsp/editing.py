@@ -25,7 +25,7 @@ def offer(connection: Connection, desk: Desk) -> None:
     def initialized(_params: types.InitializedParams) -> None:
         connection.ready = True
         desk.findings.attach(connection)
-        desk.language.attach(connection)
+        desk.validation.attach(connection)
         if desk.publishers[connection].owes:
             desk.wake()
 
@@ -37,6 +37,7 @@ def offer(connection: Connection, desk: Desk) -> None:
 
     def opened(params: types.DidOpenTextDocumentParams) -> None:
         uri = params.text_document.uri
+        connection.note_opened(uri)
         desk.publishers[connection].again(uri)
         changed_at(uri)
 
@@ -49,15 +50,17 @@ def offer(connection: Connection, desk: Desk) -> None:
         await desk.orchestrator.look_again(path_of(params.text_document.uri))
 
     def closed(params: types.DidCloseTextDocumentParams) -> None:
+        connection.note_closed(params.text_document.uri)
         changed_at(params.text_document.uri)
 
     def changed_at(uri: str) -> None:
         desk.findings.changed(connection, uri)
-        desk.language.check(connection, uri)
+        desk.validation.edited(connection, uri)
 
-    def code_actions(params: types.CodeActionParams) -> list[actions.Action]:
-        of_agent_files = desk.language.actions(connection, params)
-        return [*of_agent_files, *actions.actions_at(connection, desk, params)]
+    async def code_actions(params: types.CodeActionParams) -> list[actions.Action]:
+        of_agent_files = await desk.language.actions(connection, params)
+        found = [*of_agent_files, *actions.actions_at(connection, desk, params)]
+        return actions.wanted(connection, params.context.only, found)
 
     connection.feature(types.TEXT_DOCUMENT_DID_OPEN)(opened)
     connection.feature(types.TEXT_DOCUMENT_DID_CHANGE)(changed)

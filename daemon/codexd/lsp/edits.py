@@ -17,9 +17,10 @@ from typing import TYPE_CHECKING
 from lsprotocol import types
 from pygls.exceptions import JsonRpcInvalidParams
 
+from codexd.lsp import disk
 from codexd.lsp.buffers import Buffer
 from codexd.lsp.lines import Hunk, bare, hunks, merge
-from codexd.lsp.server import Connection, path_of
+from codexd.lsp.server import Connection
 from codexd.lsp.text import text
 from codexd.lsp.workspace_edit import annotates, apply, edit_of, workspace_edit
 from codexd.tools import FileChange
@@ -102,9 +103,13 @@ class Edits:
 
     def _open(self, connection: Connection, path: str) -> list[str]:
         """The URIs by which a client has a file open; a link is another name of it."""
-        target = (self._root / path).resolve()
-        opened = ((uri, path_of(uri)) for uri in connection.open_documents())
-        return [uri for uri, file in opened if file is not None and file.resolve() == target]
+        target = self._root / path
+        file = disk.identity(target)
+        return [
+            uri
+            for opened, uri in connection.opened.items()
+            if opened == target or (file is not None and disk.identity(opened) == file)
+        ]
 
     async def _offer(self, connection: Connection, proposal: Proposal) -> None:
         if not (await self._apply(connection, proposal.path, [proposal])).applied:

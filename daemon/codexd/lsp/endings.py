@@ -12,7 +12,7 @@ from pygls.exceptions import JsonRpcException, JsonRpcInvalidParams
 from codexd.errors import Severity
 from codexd.lsp.edits import show
 from codexd.lsp.server import Connection
-from codexd.lsp.text import text
+from codexd.lsp.text import text, told
 from codexd.runs.view import RunView, Status, tree
 
 if TYPE_CHECKING:
@@ -117,8 +117,9 @@ def sentence(view: RunView, language: str) -> str:
         return f"{name}: {found or text(language, 'done')} · {tokens}"
     parts = [text(language, view.status.value), found, tokens]
     words = f"{name}: {' · '.join(part for part in parts if part)}"
-    told = [part.rstrip(".") for part in (view.reason, view.help) if part]
-    return f"{words} — {'. '.join(told)}" if told else words
+    why = [told(language, part.rstrip(".")) for part in (view.reason, view.help) if part]
+    stop = "。" if language == "ja" else ". "
+    return f"{words} — {stop.join(why)}" if why else words
 
 
 def _found(view: RunView, language: str) -> str:

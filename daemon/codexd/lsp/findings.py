@@ -24,7 +24,6 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING
-from weakref import WeakKeyDictionary
 
 import anyio
 import anyio.to_thread
@@ -94,12 +93,9 @@ class Findings:
         """By path."""
         self._dismissed: set[tuple[str, int]] = set()
         self._files: dict[str, File] = {}
-        self._bases: dict[tuple[str, str], Base] = {}
-        """By path and digest: one text serves all findings in it."""
-        self._stale: WeakKeyDictionary[Connection, set[str]] = WeakKeyDictionary()
+        self._stale: dict[Connection, set[str]] = {}
         """The paths that a client is to be shown anew."""
-        self._shown: WeakKeyDictionary[Connection, dict[str, tuple[str, list[Shown]]]]
-        self._shown = WeakKeyDictionary()
+        self._shown: dict[Connection, dict[str, tuple[str, list[Shown]]]] = {}
         """By path: the URI that the client was told, and what is there."""
         self._news: dict[str, RunView] = {}
         self._due = anyio.Event()
@@ -116,17 +112,24 @@ class Findings:
 
     async def follow(self) -> None:
         """Take in what runs report, and what becomes of files, for as long as the desk is open."""
-        await self._recall()
+        try:
+            await self._recall()
+        except Exception:
+            logger.exception("the findings of earlier runs")
         while True:
             seconds = LOOK_SECONDS if self._at and self._desk.connections else None
             with anyio.move_on_after(seconds or float("inf")) as waited:
                 await self._due.wait()
             self._due = anyio.Event()
             news, self._news = self._news, {}
-            for view in news.values():
-                await self._take(view)
-            if waited.cancelled_caught or not news:
-                await self._look()
+            try:
+                for view in news.values():
+                    await self._take(view)
+                if waited.cancelled_caught or not news:
+                    await self._look()
+            except Exception:
+                # One finding that cannot be held is no reason for the daemon to end.
+                logger.exception("findings")
             if any(self._stale.values()):
                 self._desk.wake()
 
@@ -171,6 +174,7 @@ class Findings:
         while len(self._runs) > MOST_RUNS:
             oldest = next(iter(self._runs))
             self._drop(lambda old, oldest=oldest: old.run == oldest)
+            self._dismissed = {each for each in self._dismissed if each[0] != oldest}
             del self._runs[oldest]
 
     def _anchor(
@@ -188,7 +192,7 @@ class Findings:
                 continue
             if unchanged_since is not None and stamp[0] / 1e9 > unchanged_since:
                 continue
-            base = self._bases.setdefault((path, base.sha256), base)
+            base = self._known_base(path, base)
             self._files[path] = File(stamp, base)
             held = anchors.anchor(view.id, index, path, finding, base, file.lines)
             new.setdefault(path, []).append(held)
@@ -199,6 +203,11 @@ class Findings:
                 lambda old, said=said: _said(old) in said and self._is_before(old, view), path
             )
             self._touch(path)
+
+    def _known_base(self, path: str, base: Base) -> Base:
+        """The one that other findings of the file are held to, where it is the same text."""
+        held = (each.base for each in self._at.get(path, ()))
+        return next((each for each in held if each.sha256 == base.sha256), base)
 
     def _looked_again(self, old: Anchored, view: RunView) -> bool:
         return self._is_before(old, view) and within(old.path, view.scope)
@@ -271,7 +280,6 @@ class Findings:
                 continue
             del self._at[each]
             self._files.pop(each, None)
-            self._bases = {key: base for key, base in self._bases.items() if key[0] != each}
 
     # --- files ------------------------------------------------------------------------------
 
@@ -297,6 +305,11 @@ class Findings:
             self.look_soon()
             self._desk.wake()
 
+    def forget(self, connection: Connection) -> None:
+        """A client has gone."""
+        self._stale.pop(connection, None)
+        self._shown.pop(connection, None)
+
     def changed(self, connection: Connection, uri: str) -> None:
         """A client has opened, edited or closed a document."""
         path = connection.relative(uri)
@@ -312,9 +325,8 @@ class Findings:
         if not stale or not connection.ready:
             return True
         # What somebody looks at comes first.
-        opened = {connection.relative(uri) for uri in connection.open_documents()}
         n_placed = 0
-        for path in sorted(stale, key=lambda path: path not in opened):
+        for path in sorted(stale, key=lambda path: self._root / path not in connection.opened):
             stale.discard(path)
             self._show(connection, path)
             n_placed += 1 + len(self._at.get(path, ()))
@@ -323,7 +335,9 @@ class Findings:
         return not stale
 
     def shown(self, connection: Connection, path: str) -> list[Shown]:
-        """The findings of a file where the client has them now."""
+        """The findings of a file where the client has them now; none once it has gone."""
+        if connection not in self._desk.publishers:
+            return []
         stale = self._stale.get(connection)
         if stale and path in stale:
             stale.discard(path)

@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+import inspect
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 import anyio
+import anyio.to_thread
 from lsprotocol import types
 from pygls.exceptions import JsonRpcException
 
 from codexd.agents.registry import slug_of
 from codexd.config import Config
 from codexd.config.workspace import home_of
-from codexd.errors import BadConfig, Diagnostic
+from codexd.errors import BadConfig
 from codexd.lsp import agentfiles
 from codexd.lsp.agentfiles import Client, Facts, LastRun
 from codexd.lsp.buffers import Buffer
-from codexd.lsp.server import Connection, path_of
+from codexd.lsp.server import Connection
 from codexd.orchestrator import Caller
 from codexd.policy.ceilings import ceilings_of
 from codexd.policy.effective import describe
@@ -29,9 +31,12 @@ if TYPE_CHECKING:
     from codexd.lsp.desk import Desk
 
 T = TypeVar("T")
+Answer: TypeAlias = T | Awaitable[T] | None
+"""Of a large text it comes later; of what is no agent file there is none."""
 
-SOURCE = "agents"
-"""The publisher's name for what is said of agent files."""
+LARGE = 16 << 10
+"""Characters of a text that is looked at on a thread: one of a megabyte may take seconds."""
+
 TRIGGERS = (":", " ", "[", ",", '"', "/", "@", "-")
 """After which a client asks for completions by itself."""
 
@@ -45,8 +50,11 @@ class Language:
         self._last_runs: dict[str, LastRun] = {}
         self._recalled = anyio.Event()
         """Set when the newest runs of the journal are known."""
-        self._remarked: set[Path] = set()
-        """Files on disk that clients were told something of."""
+
+        self._outdated: set[Connection] = set()
+        """Clients whose lenses are others now, which they have not been told."""
+        self._refreshing: set[Connection] = set()
+        """Clients that have been told, and have not answered yet."""
 
     def ended(self, runs: Iterable[RunView]) -> None:
         """Note how root runs went, the newest last, and those of their trees."""
@@ -80,49 +88,34 @@ class Language:
             now=datetime.now(UTC),
         )
 
-    # --- diagnostics ------------------------------------------------------------------------
-
     def changed(self) -> None:
         """The agents, or what they are judged by, are others now: tell every client."""
-        for connection in self._desk.connections:
-            if connection.ready:
-                self.attach(connection)
+        self._desk.validation.changed()
         self._refresh_lenses()
 
     def _refresh_lenses(self) -> None:
         for connection in self._desk.connections:
             if connection.ready and connection.can("workspace", "code_lens", "refresh_support"):
-                self._desk.tasks.start_soon(self._refresh, connection)
+                self._outdated.add(connection)
+                if connection not in self._refreshing:
+                    self._refreshing.add(connection)
+                    self._desk.start(partial(self._refresh, connection))
 
     async def _refresh(self, connection: Connection) -> None:
-        with suppress(ConnectionError, JsonRpcException):
-            await connection.protocol.ask(types.WORKSPACE_CODE_LENS_REFRESH)
-
-    def attach(self, connection: Connection) -> None:
-        """Tell a client what there is to say of every agent file, open or not."""
-        facts = self.facts()
-        entries = [each for each in facts.registry.entries if each.origin != "built-in"]
-        remarked = {entry.path for entry in entries if entry.diagnostics}
-        opened = {path for uri in connection.open_documents() if (path := path_of(uri))}
-        for path in (remarked | self._remarked) - opened:
-            self.check(connection, connection.uri_of(path), facts)
-        for uri in connection.open_documents():
-            self.check(connection, uri, facts)
-        self._remarked |= remarked
-
-    def check(self, connection: Connection, uri: str, facts: Facts | None = None) -> None:
-        """Tell a client what is wrong with one document, where that is an agent file."""
-        facts = facts or self.facts()
-        buffer = connection.buffer(uri)
-        found: list[types.Diagnostic] = []
-        if buffer is not None and agentfiles.origin_of(buffer.path, facts):
-            remarks = (*agentfiles.diagnose(buffer, facts), *_served(buffer.path, facts))
-            found = agentfiles.to_lsp(remarks, buffer)
-        self._desk.publishers[connection].set(SOURCE, uri, found)
+        """Ask a client to look at its lenses again; not once more before it has answered."""
+        try:
+            while connection in self._outdated:
+                self._outdated.discard(connection)
+                with suppress(JsonRpcException):
+                    await connection.protocol.ask(types.WORKSPACE_CODE_LENS_REFRESH)
+        except ConnectionError:
+            self._outdated.discard(connection)
+        finally:
+            self._refreshing.discard(connection)
 
     # --- what is asked ----------------------------------------------------------------------
 
-    def actions(
+    async def actions(
         self, connection: Connection, params: types.CodeActionParams
     ) -> Sequence[types.CodeAction]:
         """Quick fixes, and the twins of the lenses; none in another document."""
@@ -131,36 +124,43 @@ class Language:
             found = params.context.diagnostics
             return agentfiles.actions(buffer, params.range, found, facts, client_of(connection))
 
-        return self._about(connection, params.text_document.uri, answer) or ()
+        found = self._about(connection, params.text_document.uri, answer)
+        return (await found if inspect.isawaitable(found) else found) or ()
 
     def _about(
         self, connection: Connection, uri: str, answer: Callable[[Buffer, Facts], T]
-    ) -> T | None:
+    ) -> Answer[T]:
         """What `answer` says of an agent file; `None` for any other document."""
         facts = self.facts()
-        path = path_of(uri)
+        path = connection.path_of(uri)
         if path is None or agentfiles.origin_of(path, facts) is None:
             return None
         buffer = connection.buffer(uri)
-        return None if buffer is None else answer(buffer, facts)
+        if buffer is None:
+            return None
+        if len(buffer.text) > LARGE:
+            return anyio.to_thread.run_sync(answer, buffer, facts)
+        return answer(buffer, facts)
 
     def offer(self, connection: Connection) -> None:
         """Have agent files served as a language on `connection`."""
 
-        def ask(uri: str, answer: Callable[[Buffer, Facts], T]) -> T | None:
-            return self._about(connection, uri, answer)
+        def ask(
+            document: types.TextDocumentIdentifier, answer: Callable[[Buffer, Facts], T]
+        ) -> Answer[T]:
+            return self._about(connection, document.uri, answer)
 
-        def complete(params: types.CompletionParams) -> list[types.CompletionItem] | None:
+        def complete(params: types.CompletionParams) -> Answer[list[types.CompletionItem]]:
             at, client = params.position, client_of(connection)
             return ask(
-                params.text_document.uri,
+                params.text_document,
                 lambda buffer, facts: agentfiles.complete(buffer, at, facts, client),
             )
 
-        def hover(params: types.HoverParams) -> types.Hover | None:
+        def hover(params: types.HoverParams) -> Answer[types.Hover | None]:
             at, client = params.position, client_of(connection)
             return ask(
-                params.text_document.uri,
+                params.text_document,
                 lambda buffer, facts: agentfiles.hover(buffer, at, facts, client),
             )
 
@@ -168,18 +168,19 @@ class Language:
             # Not every client can be told later that they are others now.
             await self._recalled.wait()
             client = client_of(connection)
-            return ask(
-                params.text_document.uri,
+            found = ask(
+                params.text_document,
                 lambda buffer, facts: agentfiles.lenses(buffer, facts, client),
             )
+            return await found if inspect.isawaitable(found) else found
 
-        def symbols(params: types.DocumentSymbolParams) -> list[types.DocumentSymbol] | None:
-            return ask(params.text_document.uri, agentfiles.symbols)
+        def symbols(params: types.DocumentSymbolParams) -> Answer[list[types.DocumentSymbol]]:
+            return ask(params.text_document, agentfiles.symbols)
 
-        def definition(params: types.DefinitionParams) -> types.Location | None:
+        def definition(params: types.DefinitionParams) -> Answer[types.Location | None]:
             at = params.position
             return ask(
-                params.text_document.uri,
+                params.text_document,
                 lambda buffer, facts: agentfiles.definition(buffer, at, facts),
             )
 
@@ -196,13 +197,6 @@ class Language:
         definition = facts.registry.find(agent)
         policy = (*facts.ceilings, definition.policy)
         return definition.name, describe(policy, starts=facts.config.sandbox == "none")
-
-
-def _served(path: Path, facts: Facts) -> tuple[Diagnostic, ...]:
-    """That a broken file's last version without errors is in service; nothing of another."""
-    entry = next((each for each in facts.registry.entries if each.path == path), None)
-    remarks = entry.diagnostics if entry is not None and entry.stale else ()
-    return tuple(each for each in remarks if each.code == "stale")
 
 
 def client_of(connection: Connection) -> Client:

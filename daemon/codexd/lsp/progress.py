@@ -4,17 +4,24 @@ from __future__ import annotations
 
 import uuid
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
+import anyio
 from lsprotocol import types
 from pygls.exceptions import JsonRpcException
 
 from codexd.lsp.events import Batch
 from codexd.lsp.server import Connection
+from codexd.lsp.text import text, told
 from codexd.runs.view import RunRow
 
 if TYPE_CHECKING:
     from codexd.lsp.desk import Desk
+
+
+CREATE_SECONDS = 60
+"""For a client to make its token: one that never answers is not waited for by every run."""
 
 
 @dataclass(slots=True)
@@ -52,26 +59,31 @@ class Progress:
             if shown is not None:
                 del at[row.id]
                 if shown.begun:
-                    end = types.WorkDoneProgressEnd(message=_words(row))
+                    end = types.WorkDoneProgressEnd(message=_words(row, connection.language))
                     self._send(shown, end)
             return
         if shown is None:
             shown = at[row.id] = _Shown(connection, f"codexd-{uuid.uuid4()}", row)
-            self._desk.tasks.start_soon(self._create, shown)
+            self._desk.start(partial(self._create, shown))
         shown.row, shown.fresh = row, True
 
     async def _create(self, shown: _Shown) -> None:
         params = types.WorkDoneProgressCreateParams(token=shown.token)
         protocol = shown.connection.protocol
         try:
-            await protocol.ask(types.WINDOW_WORK_DONE_PROGRESS_CREATE, params)
-        except (JsonRpcException, ConnectionError):
+            with anyio.fail_after(CREATE_SECONDS):
+                await protocol.ask(types.WINDOW_WORK_DONE_PROGRESS_CREATE, params)
+        except (JsonRpcException, ConnectionError, TimeoutError):
             return  # a client that cannot is told no more of this run
         if self._shown.get(shown.connection, {}).get(shown.row.id) is not shown:
             return  # it has ended meanwhile
         shown.begun, shown.fresh = True, False
+        language = shown.connection.language
         begin = types.WorkDoneProgressBegin(
-            title=_title(shown.row), cancellable=True, percentage=0, message=_words(shown.row)
+            title=f"codexd: {shown.row.agent or text(language, 'group')}",
+            cancellable=True,
+            percentage=_percentage(shown),
+            message=_words(shown.row, language),
         )
         self._send(shown, begin)
 
@@ -81,10 +93,9 @@ class Progress:
         if shown is None:
             return False
         row, shown.fresh = shown.row, False
-        share = 100 * row.spent // row.budget if row.budget else 0
-        shown.percentage = max(shown.percentage, min(share, 100))
+        words = _words(row, connection.language)
         report = types.WorkDoneProgressReport(
-            message=_words(row), percentage=shown.percentage, cancellable=True
+            message=words, percentage=_percentage(shown), cancellable=True
         )
         self._send(shown, report)
         # Whoever was told stands last.
@@ -120,11 +131,16 @@ class Progress:
         self._shown.pop(connection, None)
 
 
-def _title(row: RunRow) -> str:
-    return f"codexd: {row.agent or 'several agents'}"
+def _percentage(shown: _Shown) -> int:
+    """What is settled of its limit; it never falls, whatever becomes of that."""
+    row = shown.row
+    share = 100 * row.spent // row.budget if row.budget else 0
+    shown.percentage = max(shown.percentage, min(share, 100))
+    return shown.percentage
 
 
-def _words(row: RunRow) -> str:
+def _words(row: RunRow, language: str) -> str:
     """`grep "License" · 412 of 5,000 tokens`."""
-    doing = row.doing or str(row.status).replace("_", " ")
-    return f"{doing} · {row.spent:,} of {row.budget:,} tokens"
+    doing = told(language, row.doing) or text(language, row.status.value)
+    spent = text(language, "spent", spent=f"{row.spent:,}", budget=f"{row.budget:,}")
+    return f"{doing} · {spent}"

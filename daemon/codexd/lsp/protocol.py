@@ -8,13 +8,16 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import inspect
 import logging
 import re
 import uuid
-from collections.abc import Callable, Generator
+from collections.abc import Awaitable, Callable, Generator
 from concurrent.futures import Future
+from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
+import anyio
 from cattrs import Converter, transform_error
 from lsprotocol import types
 from pygls.exceptions import (
@@ -49,6 +52,8 @@ MsgId = str | int
 
 MOST_REQUESTS = 1_000
 """Of one client, going on at once."""
+MOST_BYTES = 8 << 20
+"""Of an answer: well below what a client may leave unread before it is let go."""
 REQUEST_FAILED = -32803
 """LSP's code for a request that was right, and could not be done."""
 
@@ -87,11 +92,17 @@ class Protocol(LanguageServerProtocol):
         self.initialized = False
         self._sent: dict[MsgId, str] = {}
         """The methods of requests that the client has not answered yet."""
+        self._idle = anyio.Event()
 
     @property
     def n_going_on(self) -> int:
         """How many handlers and questions wait for their end."""
         return len(self._request_futures)
+
+    # No property: pygls looks at all of those before there is anything to count.
+    def _n_unanswered(self) -> int:
+        """How many of the client's requests and notifications are still acted on."""
+        return len(self._request_futures) - len(self._sent)
 
     # --- what comes in ----------------------------------------------------------------------
 
@@ -134,7 +145,7 @@ class Protocol(LanguageServerProtocol):
         if msg_id in self._request_futures:
             what = f"a request with id {_short(msg_id)} is going on"
             self.refuse(msg_id, JsonRpcInvalidRequest(what))
-        elif len(self._request_futures) >= MOST_REQUESTS:
+        elif self._n_unanswered() >= MOST_REQUESTS:
             what = f"{MOST_REQUESTS:,} requests are going on; this one was not begun"
             self.refuse(msg_id, JsonRpcException(what, code=REQUEST_FAILED))
         elif self._shutdown:
@@ -221,11 +232,23 @@ class Protocol(LanguageServerProtocol):
         args: tuple[Any, ...] | None = None,
         kwargs: dict[str, Any] | None = None,
     ) -> None:
-        """Run a handler. (pygls keeps the future of each that answers no request for good.)"""
+        """Run a handler; a plain function answers at once, or gives what is to be awaited.
+
+        (pygls keeps the future of each that answers no request for good. And it looks at functions
+        alone: those that seldom have to wait would always be answered two turns of a busy loop
+        later.)
+        """
+        if not (inspect.iscoroutinefunction(handler) or inspect.isgeneratorfunction(handler)):
+            result = handler(*(args or ()), **(kwargs or {}))
+            handler, args, kwargs = partial(_given, result), None, None
+            if inspect.isawaitable(result):
+                handler = partial(_awaited, result)
 
         def ended(future: Future[Any]) -> None:
             self._request_futures.pop(msg_id, None)
             callback(future)
+            if not self._n_unanswered():
+                self._idle.set()
 
         super()._execute_handler(msg_id, handler, ended, args, kwargs)
 
@@ -309,6 +332,11 @@ class Protocol(LanguageServerProtocol):
                 fault = JsonRpcInternalError("the answer could not be written as JSON")
                 self.refuse(cast("Message", data).get("id"), fault)
             return
+        if len(body) > MOST_BYTES and isinstance(data, dict) and "method" not in data:
+            what = f"the answer has {len(body):,} bytes, and at most {MOST_BYTES:,} are sent"
+            fault = JsonRpcException(f"{what}: ask for less", code=REQUEST_FAILED)
+            self.refuse(cast("Message", data).get("id"), fault)
+            return
         self._server.write(frame(body))
 
     # --- the life of a connection -----------------------------------------------------------
@@ -355,15 +383,33 @@ class Protocol(LanguageServerProtocol):
         """The connection ends. (pygls ends the process.)"""
         self._server.leave()
 
+    async def until_answered(self) -> None:
+        """Return when all that the client has sent was acted on."""
+        while self._n_unanswered():
+            self._idle = anyio.Event()
+            await self._idle.wait()
+
+    def forget_questions(self) -> None:
+        """Nobody is there any more to answer what was asked."""
+        for msg_id in self._sent:
+            future = self._request_futures.pop(msg_id, None)
+            if future is not None and not future.done():
+                future.set_exception(ConnectionResetError("the client has gone"))
+        self._sent.clear()
+
     def forget(self) -> None:
         """Let go what is going on: nobody is there any more to be asked, nor to be answered."""
-        for msg_id, future in list(self._request_futures.items()):
-            if msg_id not in self._sent:
-                future.cancel()
-            elif not future.done():
-                future.set_exception(ConnectionResetError("the client has gone"))
-                del self._request_futures[msg_id]
-        self._sent.clear()
+        self.forget_questions()
+        for future in list(self._request_futures.values()):
+            future.cancel()
+
+
+def _given(result: Any) -> Any:
+    return result
+
+
+async def _awaited(result: Awaitable[Any]) -> Any:
+    return await result
 
 
 _REFUSED: Any = object()

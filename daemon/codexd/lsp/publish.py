@@ -25,9 +25,9 @@ class Publisher:
 
     def set(self, source: str, uri: str, diagnostics: Sequence[types.Diagnostic]) -> None:
         """Have `source` say `diagnostics`, and nothing else, of the file."""
-        said = self._said.setdefault(uri, {})
-        if said.get(source, ()) == diagnostics:
+        if list(self._said.get(uri, {}).get(source, ())) == list(diagnostics):
             return
+        said = self._said.setdefault(uri, {})
         if diagnostics:
             said[source] = diagnostics
         else:
@@ -51,14 +51,13 @@ class Publisher:
     def flush(self) -> None:
         """Tell the client what changed; one that does not read is told later, once."""
         connection = self._connection
-        if not connection.ready or connection.slow:
+        if not self._due or not connection.ready or connection.slow:
             return
         if not connection.can("text_document", "publish_diagnostics"):
             self._due.clear()
             return
-        open_documents = set(connection.open_documents())
         # What somebody looks at comes first.
-        due = sorted(self._due, key=lambda uri: uri not in open_documents)[:MOST_A_TICK]
+        due = sorted(self._due, key=lambda uri: connection.document(uri) is None)[:MOST_A_TICK]
         for uri in due:
             del self._due[uri]
             self._publish(uri)

@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import unquote, urlsplit
@@ -18,6 +19,7 @@ from pygls.uris import from_fs_path
 from pygls.workspace import TextDocument
 
 from codexd import __version__
+from codexd.lsp import disk
 from codexd.lsp.buffers import Buffer
 from codexd.lsp.frames import FrameFault, read_frame
 from codexd.lsp.hello import Hello
@@ -35,6 +37,8 @@ MOST_UNSENT = 16 * MiB
 """Above it a client is disconnected: it does not read, and others need the memory."""
 SLOW_UNSENT = MiB
 """Above it only the latest state of what changes is kept for a client."""
+DRAIN_SECONDS = 2
+"""For what a client has asked before its end of input to be answered."""
 CLOSING_SECONDS = 2
 """For a client that leaves to take what was written to it."""
 
@@ -57,13 +61,15 @@ class Connection(LanguageServer):
             converter_factory=lambda: converter,
         )
         self.hello, self.root = hello, root
+        self._root_uri = from_fs_path(str(root)) or ""
         self.cancelled: set[str | int] = set()
         """The requests that the client has asked to cancel."""
         self.commands: dict[str, Command] = {}
         self.initialize: types.InitializeParams | None = None
-        self.left = anyio.Event()
         self.ready = False
         """Whether the client has said `initialized`: before, it drops what it is sent."""
+        self.opened: dict[Path, str] = {}
+        """By path, the documents that it has open, in its own spelling."""
         self.told_last = ""
         """What it was sent in the last batch: `rows` of runs, or `progress`."""
         self._writer = writer
@@ -78,12 +84,21 @@ class Connection(LanguageServer):
                 self.protocol.receive(body)
                 # A client that sends without end leaves room for the others.
                 await asyncio.sleep(0)
+            await self._drain()
         except FrameFault as fault:
             what = f"{fault}; the connection ends here"
             self.protocol.refuse(None, JsonRpcParseError(what))
         finally:
-            self.left.set()
             await self._close()
+
+    async def _drain(self) -> None:
+        """Answer what a script has asked before its end of input. A command of the terminal is
+        gone by then, and what it waits for leaves off.
+        """
+        self.protocol.forget_questions()
+        if not self.gone and self.hello.door != "cli":
+            with anyio.move_on_after(DRAIN_SECONDS):
+                await self.protocol.until_answered()
 
     def write(self, data: bytes) -> None:
         """Send `data`; a client that reads nothing for too long is let go."""
@@ -176,54 +191,79 @@ class Connection(LanguageServer):
 
     # --- documents --------------------------------------------------------------------------
 
+    def note_opened(self, uri: str) -> None:
+        """The client has opened a document."""
+        path = self.path_of(uri)
+        if path is not None:
+            self.opened[path] = uri
+
+    def note_closed(self, uri: str) -> None:
+        """The client has closed a document."""
+        path = self.path_of(uri)
+        if path is not None and self.opened.get(path) == uri:
+            del self.opened[path]
+
     def uri_of(self, path: Path) -> str:
         """The URI of a file, in the client's own spelling where it has used one."""
-        for uri in self.open_documents():
-            if path_of(uri) == path:
-                return uri
+        if uri := self.opened.get(path):
+            return uri
+        whole = from_fs_path(str(path)) or ""
         root_uri = self.initialize.root_uri if self.initialize else None
         if root_uri and path.is_relative_to(self.root):
-            own, ours = root_uri.rstrip("/"), from_fs_path(str(self.root)) or ""
-            whole = from_fs_path(str(path)) or ""
-            return own + whole.removeprefix(ours)
-        return from_fs_path(str(path)) or ""
+            return root_uri.rstrip("/") + whole.removeprefix(self._root_uri)
+        return whole
 
     def relative(self, uri: str) -> str | None:
         """The workspace-relative path of a file by its URI; `None`: it is outside."""
-        path = path_of(uri)
-        if path is None:
+        path = self.path_of(uri)
+        if path is None or not path.is_relative_to(self.root):
             return None
+        return path.relative_to(self.root).as_posix()
+
+    def path_of(self, uri: str) -> Path | None:
+        """The file that a URI names, in the workspace as we spell that; `None`: it names none."""
+        path = path_of(uri)
         root_uri = self.initialize.root_uri if self.initialize else None
         # The client may have come to the workspace by way of a link.
-        for root in (self.root, path_of(root_uri) if root_uri else None):
-            if root is not None and path.is_relative_to(root):
-                return path.relative_to(root).as_posix()
-        return None
-
-    def open_documents(self) -> list[str]:
-        """The URIs of the documents that the client has open."""
-        if not self.protocol.initialized:
-            return []
-        return [document.uri for document in self.workspace.text_documents.values()]
+        root = path_of(root_uri) if root_uri else None
+        if path is None or root is None or root == self.root or not path.is_relative_to(root):
+            return path
+        return self.root / path.relative_to(root)
 
     def document(self, uri: str) -> TextDocument | None:
         """A document that the client has open. (pygls knows each by its URI without escapes.)"""
         return self.workspace.text_documents.get(unquote(uri))
 
+    def unread(self, uri: str) -> Unread:
+        """The document as the client has it now, else the file, which is still to be read."""
+        encoding = types.PositionEncodingKind(self.workspace.position_encoding or "utf-16")
+        path, document = self.path_of(uri), self.document(uri)
+        if path is None or document is None:
+            return Unread(uri, path, None, encoding)
+        return Unread(
+            uri, path, Buffer(uri, path, document.source, document.version, encoding), encoding
+        )
+
     def buffer(self, uri: str) -> Buffer | None:
         """The document as the client has it, else the file; `None` where it is none."""
-        path = path_of(uri)
-        if path is None:
-            return None
-        encoding = types.PositionEncodingKind(self.workspace.position_encoding or "utf-16")
-        document = self.document(uri)
-        if document is not None:
-            return Buffer(uri, path, document.source, document.version, encoding)
-        try:
-            text = path.read_bytes().decode("utf-8", "replace")
-        except OSError:
-            return None
-        return Buffer(uri, path, text, None, encoding)
+        return self.unread(uri).read()
+
+
+@dataclass(frozen=True, slots=True)
+class Unread:
+    """A document of a client, or the file where it has none open."""
+
+    uri: str
+    path: Path | None
+    open: Buffer | None
+    encoding: types.PositionEncodingKind
+
+    def read(self) -> Buffer | None:
+        """Its text; `None` where there is no such file, or none that is text of bearable size."""
+        if self.open is not None or self.path is None:
+            return self.open
+        text = disk.text_of(self.path)
+        return None if text is None else Buffer(self.uri, self.path, text, None, self.encoding)
 
 
 def path_of(uri: str) -> Path | None:

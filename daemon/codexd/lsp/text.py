@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from codexd.japanese import in_japanese
+
 TEXT: dict[str, tuple[str, str]] = {
     # Code actions.
     "fix_with": ("Fix with {agent}", "{agent} で修正"),
@@ -70,11 +72,17 @@ TEXT: dict[str, tuple[str, str]] = {
     "one_error": ("1 error", "エラー 1 件"),
     "tokens": ("{n} tokens", "{n} トークン"),
     "done": ("done", "完了"),
+    "completed": ("completed", "完了"),
     "failed": ("failed", "失敗"),
     "budget_exceeded": ("budget reached", "予算に達しました"),
     "deadline_exceeded": ("deadline passed", "期限を過ぎました"),
     "cancelled": ("cancelled", "取り消し"),
     "interrupted": ("interrupted", "中断"),
+    # Progress.
+    "group": ("several agents", "複数のエージェント"),
+    "spent": ("{spent} of {budget} tokens", "{spent} / {budget} トークン"),
+    "running": ("running", "実行中"),
+    "waiting": ("waiting", "待機中"),
     "report_at": ("report: {path}", "レポート: {path}"),
     "open_report": ("Open report", "レポートを開く"),
     "show_findings": ("Show findings", "指摘を表示"),
@@ -85,3 +93,8 @@ def text(language: str, key: str, **values: object) -> str:
     """A text by its key, in `ja` or English."""
     english, japanese = TEXT[key]
     return (japanese if language == "ja" else english).format(**values)
+
+
+def told(language: str, english: str) -> str:
+    """A sentence of a lower layer, in `ja` or as it is."""
+    return in_japanese(english) if language == "ja" else english

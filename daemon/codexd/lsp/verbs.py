@@ -30,6 +30,7 @@ from codexd.errors import (
 )
 from codexd.lsp.events import METHOD, Events, told_row
 from codexd.lsp.server import Connection
+from codexd.lsp.text import told
 from codexd.orchestrator import Began, Told
 from codexd.orchestrator.table import VERBS, Verb
 from codexd.runs.view import RunView
@@ -66,7 +67,7 @@ def offer(connection: Connection, desk: Desk) -> None:
         async def command(arguments: Sequence[Any], handler: Handler = handler) -> Any:
             if len(arguments) > 1:
                 raise JsonRpcInvalidParams(f"one object was expected, not {len(arguments)} values")
-            with _in_one_sentence():
+            with _in_one_sentence(connection):
                 return await handler(arguments[0] if arguments else None)
 
         connection.feature(f"codexd/{verb.name}")(request)
@@ -74,15 +75,17 @@ def offer(connection: Connection, desk: Desk) -> None:
 
 
 @contextmanager
-def _in_one_sentence() -> Generator[None]:
+def _in_one_sentence(connection: Connection) -> Generator[None]:
     """What to do about a fault is in its message: that is all that editors show of a command's."""
     try:
         yield
     except JsonRpcException as fault:
         cause = fault.__cause__
-        if not (isinstance(cause, CodexdError) and cause.help):
+        if not isinstance(cause, CodexdError):
             raise
-        raise JsonRpcException(f"{cause}; {cause.help}", fault.code, as_data(cause)) from cause
+        parts = [told(connection.language, part) for part in (str(cause), cause.help) if part]
+        stop = "。" if connection.language == "ja" else "; "
+        raise JsonRpcException(stop.join(parts), fault.code, as_data(cause)) from cause
 
 
 def _handler(verb: Verb, connection: Connection, desk: Desk) -> Handler:

@@ -33,12 +33,15 @@ class History:
     async def runs(self, *, limit: int = 20) -> tuple[RunView, ...]:
         """Root runs of this workspace, newest first, children inside."""
         ids = await anyio.to_thread.run_sync(self._journal.roots, limit)
-        return tuple([await anyio.to_thread.run_sync(self._stored_view, run_id) for run_id in ids])
+        return tuple([await self._view(run_id) for run_id in ids])
 
     async def run(self, run_id: str | None) -> RunView:
         """The run whose id begins so; `None`: the last root run. Raises `UnknownRun`."""
-        whole = await anyio.to_thread.run_sync(self._find, run_id)
-        return await anyio.to_thread.run_sync(self._stored_view, whole)
+        return await self._view(await anyio.to_thread.run_sync(self._find, run_id))
+
+    async def _view(self, run_id: str) -> RunView:
+        """The run of that id."""
+        return await anyio.to_thread.run_sync(self._stored_view, run_id)
 
     async def events(
         self, run_id: str | None, *, after: int = 0, limit: int

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext, suppress
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -295,6 +296,13 @@ class Orchestrator(History):
             note = Noted(what="undone", text=f"put back: {', '.join(paths)}")
             await self._host.journal.append(root, tree.run.n + 1, [note], tree.run.active_ms)
         return Undone(await self.driving.short(root), back.restored, back.deleted, back.conflicts)
+
+    async def _view(self, run_id: str) -> RunView:
+        # What is driven here need not be read from the journal, of which it may be the most.
+        view = self.live(run_id)
+        if view is None:
+            return await super()._view(run_id)
+        return replace(view, short=await self.driving.short(run_id))
 
     def _is_driven(self, run_id: str) -> bool:
         return run_id in self.driving.seats

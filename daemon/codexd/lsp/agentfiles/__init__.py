@@ -6,7 +6,7 @@ Pure functions over a `Buffer` and the `Facts`; a path completion alone looks in
 from codexd.lsp.agentfiles.actions import actions
 from codexd.lsp.agentfiles.complete import complete
 from codexd.lsp.agentfiles.definition import definition
-from codexd.lsp.agentfiles.diagnose import diagnose, to_lsp
+from codexd.lsp.agentfiles.diagnose import diagnose, of_concern, to_lsp
 from codexd.lsp.agentfiles.facts import Client, Facts, LastRun, origin_of
 from codexd.lsp.agentfiles.hover import hover
 from codexd.lsp.agentfiles.lenses import lenses
@@ -22,6 +22,7 @@ __all__ = [
     "diagnose",
     "hover",
     "lenses",
+    "of_concern",
     "origin_of",
     "symbols",
     "to_lsp",

@@ -12,7 +12,7 @@ from lsprotocol import types
 from codexd.agents import aliases, dialects
 from codexd.agents.definition import AgentDefinition
 from codexd.agents.keys import key_at
-from codexd.agents.registry import Registry, places, slug_of
+from codexd.agents.registry import AgentEntry, Registry, places, slug_of
 from codexd.errors import CodexdError, Diagnostic, Severity
 from codexd.lsp.agentfiles.facts import ALIASES, GUESTS, Facts, dialect_in, origin_of
 from codexd.lsp.agentfiles.outline import outline_of
@@ -39,10 +39,21 @@ def diagnose(buffer: Buffer, facts: Facts) -> tuple[Diagnostic, ...]:
     definition, found = read(buffer, facts)
     if (shadowed := _shadowed(buffer, definition, origin, facts)) is not None:
         found = (*found, shadowed)
-    if origin in GUESTS:
-        dialect = dialect_in(buffer.path, facts)
-        return tuple(each for each in found if _concerns_us(each, dialect))
-    return found
+    return _of_concern(found, buffer.path, origin, facts)
+
+
+def of_concern(entry: AgentEntry, facts: Facts) -> tuple[Diagnostic, ...]:
+    """What there is to say of a file on disk, as the registry has read it."""
+    return _of_concern(entry.diagnostics, entry.path, entry.origin, facts)
+
+
+def _of_concern(
+    found: tuple[Diagnostic, ...], path: Path, origin: str, facts: Facts
+) -> tuple[Diagnostic, ...]:
+    if origin not in GUESTS:
+        return found
+    dialect = dialect_in(path, facts)
+    return tuple(each for each in found if _concerns_us(each, dialect))
 
 
 def read(buffer: Buffer, facts: Facts) -> tuple[AgentDefinition | None, tuple[Diagnostic, ...]]:
@@ -54,7 +65,7 @@ def read(buffer: Buffer, facts: Facts) -> tuple[AgentDefinition | None, tuple[Di
     return _read(buffer.path, buffer.text, origin, profile, facts.ceilings)
 
 
-@lru_cache(maxsize=32)
+@lru_cache(maxsize=4)
 def _read(
     path: Path, text: str, origin: str, profile: str, ceilings: Policy
 ) -> tuple[AgentDefinition | None, tuple[Diagnostic, ...]]:

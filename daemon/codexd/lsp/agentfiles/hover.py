@@ -10,6 +10,7 @@ from lsprotocol import types
 from codexd.agents.definition import AgentDefinition
 from codexd.agents.keys import Key, key_at
 from codexd.errors import CodexdError
+from codexd.japanese import in_japanese
 from codexd.lsp.agentfiles.diagnose import read
 from codexd.lsp.agentfiles.facts import ALIASES, Client, Facts
 from codexd.lsp.agentfiles.outline import outline_of
@@ -83,6 +84,7 @@ def in_force(definition: AgentDefinition, facts: Facts, language: Lang) -> str:
     limit = definition.max_tokens
     tokens = facts.config.default_budget if limit is None else limit
     phrases = describe((*facts.ceilings, definition.policy), starts=facts.config.sandbox == "none")
+    phrases = tuple(in_japanese(each) if language == "ja" else each for each in phrases)
     return " · ".join((*phrases, _TOKENS.in_(language).format(tokens)))
 
 

@@ -73,7 +73,7 @@ def outline_of(buffer: Buffer, facts: Facts) -> Outline:
     return outline(buffer.text, dialect_in(buffer.path, facts))
 
 
-@lru_cache(maxsize=32)
+@lru_cache(maxsize=4)  # what is asked of one text in turn; a large one is tens of megabytes
 def outline(text: str, dialect: str) -> Outline:
     """The outline of a text in that dialect."""
     match dialect:

@@ -1,7 +1,7 @@
-"""What the lower layers say, in Japanese.
+"""What the layers below the doors say, in Japanese.
 
-They write English, into the journal too: that is data, the same for every reader. This door knows
-their sentences by their English and tells them in Japanese; one that it does not know stays as it
+They write English, into the journal too: that is data, the same for every reader. Doors know
+their sentences by their English and tell them in Japanese; one that it does not know stays as it
 is. A test looks for each sentence of the table in the code that says it, so none goes stale.
 """
 
