@@ -80,10 +80,11 @@ def end(place: Place, sock: _socket.socket | None) -> int:
             return 0
         else:
             end_holder(place, signal.SIGTERM)
-        if endpoint.wait_for(lock, END_SECONDS):
+        free = endpoint.Waiting(lock)
+        if free.until(END_SECONDS):
             return pid
         end_holder(place, signal.SIGKILL)
-        if pid and endpoint.wait_for(lock, END_SECONDS):
+        if pid and free.until(END_SECONDS):
             return pid
     finally:
         os.close(lock)

@@ -157,21 +157,39 @@ def take(descriptor: int) -> bool:
     return True
 
 
+class Waiting:
+    """Waits for a lock, as often as asked, in one thread: one that was given up, and gets the lock
+    when nobody expects it any more, would keep others from it.
+    """
+
+    __slots__ = ("_descriptor", "_is_begun", "_taken")
+
+    def __init__(self, descriptor: int) -> None:
+        import _thread
+
+        self._descriptor, self._is_begun = descriptor, False
+        self._taken = _thread.allocate_lock()
+        self._taken.acquire()
+
+    def until(self, seconds: float) -> bool:
+        """Take the lock when it becomes free; `False` when it does not within `seconds`."""
+        if not self._is_begun:
+            if take(self._descriptor):
+                return True
+            import _thread
+
+            self._is_begun = True
+            _thread.start_new_thread(self._wait, ())
+        return self._taken.acquire(timeout=seconds)
+
+    def _wait(self) -> None:
+        fcntl.flock(self._descriptor, fcntl.LOCK_EX)
+        self._taken.release()
+
+
 def wait_for(descriptor: int, seconds: float) -> bool:
     """Take the lock when it becomes free; `False` when it does not within `seconds`."""
-    if take(descriptor):
-        return True
-    import _thread
-
-    taken = _thread.allocate_lock()
-    taken.acquire()
-
-    def wait() -> None:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-        taken.release()
-
-    _thread.start_new_thread(wait, ())
-    return taken.acquire(timeout=seconds)
+    return Waiting(descriptor).until(seconds)
 
 
 def claim(descriptor: int) -> None:
